@@ -1,0 +1,125 @@
+//! What every command's request says beside its body, and sending it.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use bytes::Bytes;
+use domain::ids::{CommandId, CorrelationId};
+use domain::{Actor, Command, Digest, StreamName, Tenant};
+use http::request::Parts;
+use http::{Method, StatusCode};
+use lanes::{Accepted, CommandRequest};
+use serde::de::DeserializeOwned;
+use service_kit::auth::Identity;
+use service_kit::idempotency_key::IdempotencyKey;
+use service_kit::if_match::IfMatch;
+use service_kit::{Problem, RequestContext, json};
+
+use crate::CommandApi;
+use crate::refused;
+
+/// The caller, the key, the precondition and the trace of a command's request.
+pub(crate) struct Head {
+    method: Method,
+    context: RequestContext,
+    actor: Actor,
+    tenant: Tenant,
+    key: IdempotencyKey,
+    if_match: IfMatch,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Head {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let identity = Identity::from_request_parts(parts, state).await?;
+        let Ok(context) = RequestContext::from_request_parts(parts, state).await;
+        Ok(Self {
+            method: parts.method.clone(),
+            context,
+            // Who established the identity promises both forms.
+            actor: defect(identity.actor.parse())?,
+            tenant: defect(identity.tenant.parse())?,
+            key: IdempotencyKey::from_request_parts(parts, state).await?,
+            if_match: IfMatch::from_request_parts(parts, state).await?,
+        })
+    }
+}
+
+fn defect<T, E: std::error::Error + 'static>(result: Result<T, E>) -> Result<T, Problem> {
+    result.map_err(|error| Problem::defect(&error))
+}
+
+/// A JSON body, parsed, and as it was sent: the fingerprint covers all of it.
+pub(crate) struct Body<T> {
+    pub(crate) value: T,
+    pub(crate) bytes: Bytes,
+}
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        json::require_json(&parts.headers)?;
+        let bytes = json::read_body(body).await?;
+        // A struct can be read from an array too, by the order of its fields: not here.
+        if bytes.trim_ascii_start().first().is_some_and(|first| *first == b'[') {
+            json::parse::<serde::de::IgnoredAny>(&bytes)?;
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "invalid_field",
+                "A field cannot be read",
+            )
+            .field("", "is an array, not an object"));
+        }
+        Ok(Self { value: json::parse(&bytes)?, bytes })
+    }
+}
+
+impl Head {
+    /// The command's id.
+    pub(crate) const fn command_id(&self) -> CommandId {
+        CommandId(self.key.id)
+    }
+
+    /// Who asks.
+    pub(crate) const fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// Whose data it is.
+    pub(crate) const fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// Checks the command against what no state accepts, then sends it to the owner of its stream
+    /// and waits for its outcome. `body` is what was sent, empty for none.
+    pub(crate) async fn send(
+        self,
+        api: &CommandApi,
+        stream: StreamName,
+        command: Command,
+        body: &[u8],
+    ) -> Result<Accepted, Problem> {
+        command.check().map_err(refused::by_domain)?;
+        // The actor belongs to the request: nobody learns another's outcome by a key.
+        let place = format!("{}\n{}", self.context.path(), self.actor);
+        let print = api.fingerprinter.fingerprint(&self.method, &place, body)?;
+        let request = CommandRequest {
+            stream,
+            command,
+            command_id: self.command_id(),
+            fingerprint: Digest(print.0),
+            actor: self.actor,
+            tenant: self.tenant,
+            correlation_id: CorrelationId(self.context.correlation_id()),
+            causation_id: self.key.id,
+            expected_version: match self.if_match {
+                IfMatch::Version(version) => Some(version),
+                // A command to what does not exist is refused in any case.
+                IfMatch::AnyExisting | IfMatch::Unconditional => None,
+            },
+            traceparent: Some(self.context.trace().to_string()),
+        };
+        api.port.send(request).await.map_err(refused::by_port)
+    }
+}

@@ -1,0 +1,45 @@
+//! REST for commands: a request becomes a command, a command's outcome becomes an answer.
+//!
+//! No rules and no SQL: rules are the domain's, reading is the query API's. One folder an
+//! aggregate.
+
+mod answer;
+mod head;
+mod itinerary;
+mod openapi;
+mod refused;
+
+use std::sync::Arc;
+
+use lanes::CommandPort;
+use service_kit::fingerprint::Fingerprinter;
+use utoipa_axum::router::OpenApiRouter;
+
+/// What every route needs.
+#[derive(Clone)]
+pub struct CommandApi {
+    port: Arc<dyn CommandPort>,
+    fingerprinter: Arc<Fingerprinter>,
+}
+
+impl CommandApi {
+    /// An API that sends its commands through `port`. The fingerprint key must be the same on every
+    /// instance of a deployment.
+    #[must_use]
+    pub fn new(port: Arc<dyn CommandPort>, fingerprinter: Fingerprinter) -> Self {
+        Self { port, fingerprinter: Arc::new(fingerprinter) }
+    }
+}
+
+/// All routes for commands, with their description. Whoever serves them establishes who asks:
+/// without a `service_kit::auth::Identity` every route answers 401.
+#[must_use]
+pub fn router(api: CommandApi) -> OpenApiRouter {
+    itinerary::router().with_state(api)
+}
+
+/// The routes as they are described, without anything behind them.
+#[must_use]
+pub fn description() -> utoipa::openapi::OpenApi {
+    itinerary::router().to_openapi()
+}

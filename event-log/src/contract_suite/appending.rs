@@ -1,0 +1,123 @@
+//! Appending: all or nothing, in order, durable, with its refusals.
+
+use domain::{PositionVector, Refusal, RefusalKind, Timestamp};
+
+use super::TestWorld;
+use super::session::{Session, assert_log_holds};
+use crate::{AppendError, Batch, NewEvent, RefusalRecord, ShardId};
+
+fn refusal(event: &NewEvent, refusal: Option<Refusal>) -> RefusalRecord {
+    RefusalRecord {
+        stream: event.envelope.stream,
+        version: event.envelope.version,
+        command_id: event.envelope.command_id,
+        command: "itinerary.rename".to_owned(),
+        correlation_id: event.envelope.correlation_id,
+        actor: event.envelope.actor.clone(),
+        tenant: event.envelope.tenant.clone(),
+        refused_at: now(),
+        refusal,
+    }
+}
+
+/// Refusals have limited retention: they must be young.
+fn now() -> Timestamp {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    Timestamp::from_micros(i64::try_from(now.as_micros()).unwrap())
+}
+
+/// Envelope, sequence, epoch and value are given back byte for byte.
+pub fn events_come_back_as_they_were_appended(world: &mut dyn TestWorld) {
+    let mut session = Session::start(world.log());
+
+    session.write_history();
+
+    assert_log_holds(&session);
+}
+
+/// The index of the culprit is named; the writer goes on.
+pub fn a_batch_with_an_event_that_is_too_large_writes_nothing(world: &mut dyn TestWorld) {
+    let mut session = Session::start(world.log());
+    let stream = session.author.stream_in(0, 0);
+    session.append(&[stream]);
+    let before = session.author.clone();
+    let epoch = session.epoch(ShardId(0));
+    let max = session.log.record_bytes_max();
+    let mut events = session.events(&[stream, stream]);
+    events.push(session.author.next(stream, epoch, max));
+    events.extend(session.events(&[stream]));
+
+    let writer = &mut session.shards.get_mut(&ShardId(0)).unwrap().writer;
+    let refused = writer.append(&Batch { events, refusals: Vec::new() });
+
+    assert!(matches!(refused, Err(AppendError::TooLarge { index: 2 })), "{refused:?}");
+    session.author = before;
+    session.append(&[stream, stream]);
+    assert_log_holds(&session);
+}
+
+/// Offsets rise in every partition, in the order of the batch; gaps are allowed.
+pub fn offsets_rise_in_the_order_of_the_batch(world: &mut dyn TestWorld) {
+    let mut session = Session::start(world.log());
+
+    session.write_history();
+
+    let mut last = PositionVector::empty();
+    session.shards.values().for_each(|open| last.merge(&open.opened));
+    for event in &session.written {
+        assert!(!last.includes(event.position), "{} after {last}", event.position);
+        last.advance(event.position);
+    }
+    assert_eq!(last.iter().count(), session.topology.partitions as usize);
+}
+
+/// Refusals are there when their batch is, and not when it is not; a batch may be refusals alone.
+pub fn refusals_are_committed_with_the_events(world: &mut dyn TestWorld) {
+    let mut session = Session::start(world.log());
+    let stream = session.author.stream_in(0, 0);
+    let events = session.events(&[stream]);
+    let said = Refusal {
+        code: "itinerary_archived".to_owned(),
+        kind: RefusalKind::Rule,
+        message: "the itinerary is archived".to_owned(),
+        facts: serde_json::Map::new(),
+    };
+    let (first, second) = (refusal(&events[0], Some(said)), refusal(&events[0], None));
+
+    session.append_batch(ShardId(0), &Batch { events, refusals: vec![first.clone()] });
+    session.append_batch(ShardId(0), &Batch { events: Vec::new(), refusals: vec![second.clone()] });
+    let newer = session.log.open_shard(ShardId(0), "http://second:1").unwrap();
+    let mut fenced = session.shards.insert(ShardId(0), newer).unwrap();
+    let mut late = second.clone();
+    late.version = 99;
+    let refused = fenced.writer.append(&Batch { events: Vec::new(), refusals: vec![late] });
+
+    assert!(matches!(refused, Err(AppendError::Lost { .. })), "{refused:?}");
+    assert_eq!(world.refusals(ShardId(0)), [first, second]);
+    assert_log_holds(&session);
+}
+
+/// After a restart the log holds the same records, and goes on behind them.
+pub fn a_restart_keeps_everything(world: &mut dyn TestWorld) {
+    let mut session = Session::start(world.log());
+    session.write_history();
+
+    let mut session = session.resume(|| world.restart());
+
+    assert_log_holds(&session);
+    session.write_history();
+    assert_log_holds(&session);
+}
+
+/// After a kill the log holds all that was acknowledged, and goes on behind it.
+pub fn a_kill_keeps_everything_that_was_acknowledged(world: &mut dyn TestWorld) {
+    let mut session = Session::start(world.log());
+    session.write_history();
+    let killed = world.kill();
+
+    let mut session = session.resume(|| killed);
+
+    assert_log_holds(&session);
+    session.write_history();
+    assert_log_holds(&session);
+}

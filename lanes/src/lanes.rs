@@ -1,0 +1,190 @@
+//! All lanes of a process: start, port, readiness, shutdown.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use event_log::{Codec, EventLog, LogError, Membership, OwnershipHandler};
+
+use crate::CommandPort;
+use crate::clock::{ClockSkew, ClockWatch, SystemClock, WallClock};
+use crate::gear::{Gear, StreamStores};
+use crate::hop_client::HopClient;
+use crate::internal_hop::{self, ClusterSecret};
+use crate::readiness::Readiness;
+use crate::roster::{Assignments, Roster};
+use crate::router::Router;
+use crate::rules::Rules;
+use crate::settings::LaneSettings;
+
+/// What lanes are made of. [`LanesParts::new`] fills in everything but the log and the codec.
+pub struct LanesParts {
+    /// Where events are kept.
+    pub log: Arc<dyn EventLog>,
+    /// How events are written and read.
+    pub codec: Arc<Codec>,
+    /// Bounds and times.
+    pub settings: LaneSettings,
+    /// Where stream stores are kept; needed when the log has none of its own.
+    pub stores: Option<Arc<dyn StreamStores>>,
+    /// What authenticates forwarded commands; without it none are forwarded or taken.
+    pub cluster_secret: Option<ClusterSecret>,
+    /// The wall clock.
+    pub clock: Arc<dyn WallClock>,
+    /// The domain's rules.
+    pub rules: Rules,
+}
+
+impl LanesParts {
+    /// The parts of a process that is alone: nothing is forwarded, the log keeps the streams.
+    #[must_use]
+    pub fn new(log: Arc<dyn EventLog>, codec: Arc<Codec>) -> Self {
+        Self {
+            log,
+            codec,
+            settings: LaneSettings::default(),
+            stores: None,
+            cluster_secret: None,
+            clock: Arc::new(SystemClock),
+            rules: Rules::default(),
+        }
+    }
+}
+
+/// Lanes could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The log did not let this process join the owners.
+    #[error("the owners of the log could not be joined")]
+    Join(#[source] LogError),
+    /// The client for forwarded commands could not be made.
+    #[error("the client for forwarded commands could not be made")]
+    Client(#[source] reqwest::Error),
+    /// A thread could not be started.
+    #[error("a thread could not be started")]
+    Thread(#[source] std::io::Error),
+}
+
+impl StartError {
+    /// Stable code for logs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Join(error) => error.code(),
+            Self::Client(_) => "hop_client",
+            Self::Thread(_) => "thread",
+        }
+    }
+}
+
+/// The lanes of this process. Shut them down before dropping them: a drop gives the shards up too,
+/// but blocks its thread while doing so.
+pub struct Lanes {
+    gear: Arc<Gear>,
+    roster: Arc<Roster>,
+    router: Arc<Router>,
+    secret: Option<ClusterSecret>,
+    clock_watch: Mutex<Option<ClockWatch>>,
+}
+
+impl Lanes {
+    /// Joins the owners of the log. The lanes of assigned shards start on their own; see
+    /// [`Lanes::readiness`] for how far they are. Commands wait for them meanwhile.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running then.
+    pub async fn start(parts: LanesParts) -> Result<Self, StartError> {
+        let hop = parts
+            .cluster_secret
+            .clone()
+            .map(HopClient::new)
+            .transpose()
+            .map_err(StartError::Client)?;
+        let skew = Arc::new(ClockSkew::default());
+        let gear = Arc::new(Gear {
+            log: parts.log,
+            codec: parts.codec,
+            stores: parts.stores,
+            clock: parts.clock,
+            skew: Arc::clone(&skew),
+            rules: parts.rules,
+            settings: parts.settings,
+            membership: Mutex::new(None),
+        });
+        let watch = ClockWatch::start(Arc::clone(&gear.log), skew, gear.settings.clock_check_every)
+            .map_err(StartError::Thread)?;
+        let roster = Arc::new(Roster::new(Arc::clone(&gear)));
+        let joining = Arc::clone(&gear);
+        let handler: Arc<dyn OwnershipHandler> = Arc::new(Assignments(Arc::downgrade(&roster)));
+        let joined = blocking(move || joining.log.join(handler)).await;
+        let membership: Arc<dyn Membership> = joined.map_err(StartError::Join)?.into();
+        *gear.membership.lock().unwrap_or_else(PoisonError::into_inner) = Some(membership);
+        let router = Arc::new(Router { gear: Arc::clone(&gear), roster: Arc::clone(&roster), hop });
+        let clock_watch = Mutex::new(Some(watch));
+        Ok(Self { gear, roster, router, secret: parts.cluster_secret, clock_watch })
+    }
+
+    /// Where commands go.
+    #[must_use]
+    pub fn port(&self) -> Arc<dyn CommandPort> {
+        Arc::clone(&self.router) as _
+    }
+
+    /// The routes that take commands forwarded by other processes (`POST /internal/v1/commands`);
+    /// none without a cluster secret. They belong on the address of [`LaneSettings::address`].
+    #[must_use]
+    pub fn internal_routes(&self) -> Option<axum::Router> {
+        let secret = self.secret.clone()?;
+        Some(internal_hop::routes(Arc::clone(&self.router), secret))
+    }
+
+    /// What the lanes are doing.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        let durability = self.gear.log.durability();
+        Readiness {
+            lanes: self.roster.statuses(),
+            clock: self.gear.skew.excess(self.gear.settings.clock_skew_max),
+            survives_power_cut: durability.survives_power_cut,
+            durability: durability.description,
+        }
+    }
+
+    /// Gives all shards up and leaves the owners. Running batches are finished and answered;
+    /// commands that still wait are answered with what is true of them. A second call changes
+    /// nothing.
+    pub async fn shutdown(&self) {
+        let (gear, roster) = (Arc::clone(&self.gear), Arc::clone(&self.roster));
+        let watch = self.clock_watch.lock().unwrap_or_else(PoisonError::into_inner).take();
+        blocking(move || {
+            end(&gear, &roster);
+            drop(watch);
+        })
+        .await;
+    }
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        end(&self.gear, &self.roster);
+    }
+}
+
+fn end(gear: &Gear, roster: &Roster) {
+    roster.close();
+    let membership = gear.membership.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(membership) = membership
+        && let Err(error) = membership.leave()
+    {
+        tracing::warn!(code = error.code(), %error, "the owners were not left in good order");
+    }
+}
+
+/// Runs what blocks off the runtime's workers; its panic is the caller's.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => unreachable!("blocking work is never cancelled once it has begun"),
+        },
+    }
+}

@@ -1,0 +1,16 @@
+//! What lanes promise, seen through their port: on a log in memory that can be told to fail in
+//! every way the contract names, and on the embedded log.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod embedded;
+mod fake_log;
+mod faults;
+mod group_commit;
+mod idempotency;
+mod outcomes;
+mod ownership;
+mod property;
+mod requests;
+mod streams;
+mod world;

@@ -1,0 +1,74 @@
+//! What one request caused: all of its events, and the tree in which they caused each other.
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use domain::ids::CorrelationId;
+use read_models::queries::PageRequest;
+use serde::Serialize;
+use service_kit::{Json, Path, Problem};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::event::EventView;
+use super::tree::{CausedCommand, tree};
+use crate::caller::Caller;
+use crate::consistency::WaitFor;
+use crate::openapi::{Problems, QueryHeaders};
+use crate::{AUDIT, QueryApi, failure};
+
+/// Events of one request that are shown at most.
+const EVENTS_MAX: usize = 1_000;
+
+/// What one request caused.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CorrelationView {
+    /// The correlation id.
+    correlation_id: Uuid,
+    /// The commands that the request began with; each with its events, and what those caused.
+    commands: Vec<CausedCommand>,
+    /// All events, in order of time.
+    data: Vec<EventView>,
+    /// Whether there are more events than the first 1000, which are shown.
+    truncated: bool,
+}
+
+/// What one request caused, as a tree and in order of time.
+#[utoipa::path(
+    get, path = "/v1/audit/correlations/{id}", tag = "audit", operation_id = "correlation",
+    params(("id" = Uuid, Path, description = "The correlation id of a request"), QueryHeaders),
+    responses(
+        (status = 200, description = "Commands, events, their effects", body = CorrelationView),
+        Problems,
+    ),
+)]
+pub(super) async fn correlation(
+    State(api): State<QueryApi>,
+    caller: Caller,
+    wait: WaitFor,
+    Path(id): Path<CorrelationId>,
+) -> Result<Response, Problem> {
+    caller.require_staff()?;
+    api.reach(&wait, &[AUDIT]).await?;
+    let mut events: Vec<EventView> = Vec::new();
+    let mut page = PageRequest { limit: read_models::queries::LIMIT_MAX, cursor: None };
+    let at = loop {
+        let answer = api.0.queries.correlated_events(&caller.tenant, id, &page).await;
+        let answer = answer.map_err(failure::of_query)?;
+        events.extend(answer.value.items.into_iter().map(EventView::from));
+        page.cursor = answer.value.next_cursor;
+        if page.cursor.is_none() || events.len() >= EVENTS_MAX {
+            break answer.at;
+        }
+    };
+    if events.is_empty() {
+        let detail = "Nothing is known under this correlation id.";
+        return Err(Problem::not_found("correlation_not_found", detail));
+    }
+    let view = CorrelationView {
+        correlation_id: id.0,
+        commands: tree(&events),
+        data: events,
+        truncated: page.cursor.is_some(),
+    };
+    Ok((api.stamp(&at), Json(view)).into_response())
+}

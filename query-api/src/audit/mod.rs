@@ -1,0 +1,78 @@
+//! Every event for ever: by stream, by request, by who asked; and states and differences made from
+//! them.
+//!
+//! | `GET /v1/audit/...` | who may |
+//! |---|---|
+//! | `streams/{stream}/events`, `.../state`, `.../diff` | staff; owner and collaborators |
+//! | `correlations/{id}` | staff |
+//! | `actors/{actor}` | staff; the account itself |
+//!
+//! Staff are support, operators and admins. To others a stream does not exist (404
+//! `stream_not_found`), and the rest is 403 `forbidden`. That an itinerary is shared, or an
+//! invitation to it, opens nothing here.
+
+mod actor;
+mod correlation;
+mod diff;
+pub(crate) mod event;
+mod fold;
+mod history;
+mod stream;
+mod travel;
+mod tree;
+
+use domain::ids::ItineraryId;
+use domain::{Category, StreamName};
+use read_models::queries::Viewer;
+use service_kit::Problem;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::caller::Caller;
+use crate::consistency::WaitFor;
+use crate::{AUDIT, ITINERARIES, QueryApi, failure};
+
+pub(crate) fn router() -> OpenApiRouter<QueryApi> {
+    OpenApiRouter::new()
+        .routes(routes!(stream::events))
+        .routes(routes!(travel::state))
+        .routes(routes!(travel::diff))
+        .routes(routes!(correlation::correlation))
+        .routes(routes!(actor::actor))
+}
+
+impl QueryApi {
+    /// Lets a caller pass who may read the stream's history, once the read models hold what the
+    /// caller waits for.
+    ///
+    /// # Errors
+    /// 404 `stream_not_found`, 503 as every query.
+    async fn open_history(
+        &self,
+        wait: &WaitFor,
+        caller: &Caller,
+        stream: StreamName,
+    ) -> Result<(), Problem> {
+        if caller.staff {
+            return self.reach(wait, &[AUDIT]).await;
+        }
+        self.reach(wait, &[ITINERARIES, AUDIT]).await?;
+        let account = caller.account().ok_or_else(not_found)?;
+        match stream.category {
+            Category::Itinerary => {
+                let (viewer, id) = (Viewer::Account(account), ItineraryId(stream.id));
+                let answer = self.0.queries.itinerary(&caller.tenant, viewer, id).await;
+                let detail = answer.map_err(failure::of_query)?.value.ok_or_else(not_found)?;
+                let joined = detail
+                    .members
+                    .iter()
+                    .any(|member| member.account_id == account && member.state == "joined");
+                if joined { Ok(()) } else { Err(not_found()) }
+            }
+        }
+    }
+}
+
+fn not_found() -> Problem {
+    Problem::not_found("stream_not_found", "There is no such stream, or not for you.")
+}

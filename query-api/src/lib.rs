@@ -1,0 +1,91 @@
+//! Reading: REST and live updates over the read models, the audit of every event, and, in a process
+//! of its own, the way on for whatever it does not serve itself.
+//!
+//! It never opens the log: what it needs to know of it is told by a [`LogView`]. Every answer says
+//! at which position of the log it is true (`Waylog-Position`), and waits for one when it is asked
+//! to (`Waylog-Wait-For`). Nothing crosses a tenant, and what a caller may not see does not exist.
+//!
+//! No rules and no SQL: rules are the domain's, questions are `read-models`'.
+
+mod audit;
+mod caller;
+mod consistency;
+pub mod docs;
+mod failure;
+mod itineraries;
+mod live;
+mod log_view;
+mod openapi;
+mod page;
+pub mod proxy;
+
+use std::sync::Arc;
+
+use read_models::ReadQueries;
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+
+use self::consistency::Gate;
+pub use self::consistency::WaitLimits;
+use self::live::Hub;
+pub use self::live::LiveLimits;
+pub use self::log_view::{LogEnd, LogView, NamedLog};
+
+/// The projections that answers come from.
+pub(crate) const ITINERARIES: &str = "itineraries";
+pub(crate) const ACTIVITY_FEED: &str = "activity_feed";
+pub(crate) const AUDIT: &str = "audit";
+
+/// What queries may cost.
+#[derive(Clone, Debug, Default)]
+pub struct QuerySettings {
+    /// Waiting for read models.
+    pub wait: WaitLimits,
+    /// Live updates.
+    pub live: LiveLimits,
+}
+
+/// What every route needs. Cheap to clone.
+#[derive(Clone)]
+pub struct QueryApi(Arc<Parts>);
+
+struct Parts {
+    queries: Arc<ReadQueries>,
+    log: Arc<dyn LogView>,
+    gate: Gate,
+    hub: Hub,
+}
+
+impl QueryApi {
+    /// An API that asks these read models, which are made from that log. Live updates end when
+    /// `stopping` is cancelled.
+    #[must_use]
+    pub fn new(
+        queries: Arc<ReadQueries>,
+        log: Arc<dyn LogView>,
+        settings: QuerySettings,
+        stopping: CancellationToken,
+    ) -> Self {
+        let gate =
+            Gate::new(Arc::clone(&queries), settings.wait, &[ITINERARIES, ACTIVITY_FEED, AUDIT]);
+        let hub = Hub::new(Arc::clone(&queries), settings.live, stopping);
+        Self(Arc::new(Parts { queries, log, gate, hub }))
+    }
+}
+
+/// All routes for queries, with their description. Whoever serves them establishes who asks:
+/// without a `service_kit::auth::Identity` every route answers 401.
+#[must_use]
+pub fn router(api: QueryApi) -> OpenApiRouter {
+    routes().with_state(api)
+}
+
+/// The description of all routes, without anything behind them.
+#[must_use]
+pub fn description() -> utoipa::openapi::OpenApi {
+    routes().to_openapi()
+}
+
+fn routes() -> OpenApiRouter<QueryApi> {
+    itineraries::router().merge(audit::router()).merge(live::router())
+}

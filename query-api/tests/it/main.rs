@@ -1,0 +1,10 @@
+//! The query API over real read models: a `SQLite` file, filled by the real projections.
+
+#![expect(clippy::unwrap_used, reason = "what a test expects")]
+
+mod audit;
+mod consistency;
+mod itineraries;
+mod live;
+mod proxy;
+mod world;

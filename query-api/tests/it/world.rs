@@ -1,0 +1,254 @@
+//! A read store with a log of sample events in it, and a client of the routes over it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use domain::ids::{AccountId, ItineraryId};
+use domain::itinerary as trip;
+use domain::{LogId, PositionVector, RecordedEvent};
+use http::{HeaderMap, Request};
+use http_body_util::BodyExt as _;
+use query_api::{LiveLimits, LogEnd, LogView, QueryApi, QuerySettings, WaitLimits};
+use read_models::testing::loader::load_all;
+use read_models::testing::samples::{
+    SampleLog, activity_added, commented, created, invited, joined,
+};
+use read_models::testing::worlds::{SqliteWorld, StoreWorld as _};
+use read_models::{Changes, Generation, ParkedStream, ReadStore};
+use serde_json::Value;
+use service_kit::auth::{Authentication, protect};
+use service_kit::request_layer;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+pub(crate) const LOG: LogId = LogId(Uuid::from_u128(0x106));
+pub(crate) const OWNER: Uuid = Uuid::from_u128(0xB1);
+pub(crate) const EDITOR: Uuid = Uuid::from_u128(0xB2);
+pub(crate) const INVITED: Uuid = Uuid::from_u128(0xB3);
+pub(crate) const STRANGER: Uuid = Uuid::from_u128(0xB4);
+pub(crate) const TRIP: Uuid = Uuid::from_u128(0x7A1);
+pub(crate) const SHARED_TRIP: Uuid = Uuid::from_u128(0x7A2);
+pub(crate) const TENANT: &str = "default";
+/// The longest that anything in these tests may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A log of which the test says where it ends.
+#[derive(Default)]
+pub(crate) struct ToldLog(pub(crate) Mutex<Option<Arc<LogEnd>>>);
+
+impl LogView for ToldLog {
+    fn log_id(&self) -> Option<LogId> {
+        Some(LOG)
+    }
+
+    fn end(&self) -> Option<Arc<LogEnd>> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// Everything that a test needs; the directory goes with it.
+pub(crate) struct World {
+    pub(crate) store: Arc<dyn ReadStore>,
+    pub(crate) log: Arc<ToldLog>,
+    pub(crate) router: Router,
+    pub(crate) stopping: CancellationToken,
+    _files: SqliteWorld,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap_or_else(|| panic!("no {name}: {self:?}")).to_str().unwrap()
+    }
+
+    pub(crate) fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_else(|| panic!("no problem: {self:?}"))
+    }
+
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{:#}", self.body);
+        self
+    }
+
+    pub(crate) fn data(&self) -> &Vec<Value> {
+        self.body["data"].as_array().unwrap_or_else(|| panic!("no list: {self:?}"))
+    }
+}
+
+/// Settings for tests: short waits.
+pub(crate) fn settings() -> QuerySettings {
+    QuerySettings {
+        wait: WaitLimits {
+            wait_max: Duration::from_millis(200),
+            poll_interval: Duration::from_millis(5),
+            ..WaitLimits::default()
+        },
+        live: LiveLimits { poll_interval: Duration::from_millis(5), ..LiveLimits::default() },
+    }
+}
+
+impl World {
+    /// Read models that hold these events.
+    pub(crate) async fn with(events: &[RecordedEvent]) -> Self {
+        Self::of(events, settings()).await
+    }
+
+    pub(crate) async fn of(events: &[RecordedEvent], settings: QuerySettings) -> Self {
+        let files = SqliteWorld::new();
+        let store = files.open();
+        store.prepare().await.unwrap();
+        load_all(&*store, events, 100).await.unwrap();
+        let log = Arc::new(ToldLog::default());
+        let stopping = CancellationToken::new();
+        let queries = Arc::new(files.queries());
+        let known: Arc<dyn LogView> = Arc::<ToldLog>::clone(&log);
+        let api = QueryApi::new(queries, known, settings, stopping.clone());
+        let (routes, _) = query_api::router(api).split_for_parts();
+        let router = protect(routes, Authentication::development());
+        let router = request_layer::wrap(router, PATIENCE);
+        Self { store, log, router, stopping, _files: files }
+    }
+
+    /// The log's further events, as the projections see them.
+    pub(crate) async fn load(&self, events: &[RecordedEvent]) {
+        load_all(&*self.store, events, 100).await.unwrap();
+    }
+
+    /// Parks a stream in a projection, whose vector goes on.
+    pub(crate) async fn park(&self, projection: &str, event: &RecordedEvent) {
+        let generation = Generation { projection: projection.to_owned(), number: 1 };
+        let state = self.store.state(&generation).await.unwrap().unwrap();
+        let mut next = state.vector.clone();
+        next.advance(event.position);
+        let parked = ParkedStream {
+            stream: event.envelope.stream.to_string(),
+            position: event.position,
+            reason: "poison".to_owned(),
+        };
+        let changes = Changes {
+            generation: &generation,
+            expected: &state.vector,
+            expected_continuity: &state.continuity,
+            next: &next,
+            continuity: &state.continuity,
+            last_event_at: None,
+            tables: Vec::new(),
+            parked: vec![parked],
+            unparked: Vec::new(),
+        };
+        self.store.apply(changes).await.unwrap();
+    }
+
+    /// As an account with these roles of the default tenant.
+    pub(crate) async fn get(&self, who: Who, path: &str) -> Answer {
+        self.get_with(who, path, &[]).await
+    }
+
+    pub(crate) async fn get_with(&self, who: Who, path: &str, more: &[(&str, &str)]) -> Answer {
+        let mut request = Request::get(path);
+        for (name, value) in who.headers() {
+            request = request.header(name, value);
+        }
+        for (name, value) in more {
+            request = request.header(*name, *value);
+        }
+        answer(&self.router, request.body(Body::empty()).unwrap()).await
+    }
+}
+
+/// Sends the request and reads its whole answer.
+pub(crate) async fn answer(router: &Router, request: Request<Body>) -> Answer {
+    let answering = tokio::time::timeout(PATIENCE, router.clone().oneshot(request));
+    let (parts, body) = answering.await.unwrap().unwrap().into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
+    let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| text());
+    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Who {
+    pub(crate) account: Uuid,
+    pub(crate) tenant: &'static str,
+    pub(crate) roles: &'static str,
+}
+
+impl Who {
+    pub(crate) const fn traveller(account: Uuid) -> Self {
+        Self { account, tenant: TENANT, roles: "traveller" }
+    }
+
+    pub(crate) const fn staff(roles: &'static str) -> Self {
+        Self { account: Uuid::from_u128(0xBF), tenant: TENANT, roles }
+    }
+
+    pub(crate) const fn of(self, tenant: &'static str) -> Self {
+        Self { tenant, ..self }
+    }
+
+    pub(crate) fn headers(self) -> [(&'static str, String); 3] {
+        [
+            ("waylog-dev-actor", format!("account:{}", self.account)),
+            ("waylog-dev-tenant", self.tenant.to_owned()),
+            ("waylog-dev-roles", self.roles.to_owned()),
+        ]
+    }
+}
+
+/// A trip of everything, and a shared one; each in a partition of its own.
+pub(crate) fn sample() -> SampleLog {
+    let mut log = SampleLog::new();
+    let itinerary_id = ItineraryId(TRIP);
+    log.append(0, TRIP, OWNER, created(TRIP, OWNER, "Nine days in Lisbon"));
+    log.append(
+        0,
+        TRIP,
+        OWNER,
+        activity_added(TRIP, Uuid::from_u128(0xA1), OWNER, "Tram 28", "Alfama"),
+    );
+    log.append(0, TRIP, OWNER, invited(TRIP, EDITOR, OWNER));
+    log.append(0, TRIP, EDITOR, joined(TRIP, EDITOR));
+    log.append(0, TRIP, OWNER, invited(TRIP, INVITED, OWNER));
+    log.append(0, TRIP, EDITOR, commented(TRIP, Uuid::from_u128(0xC1), EDITOR, "Early?"));
+    log.append(0, TRIP, EDITOR, renamed(TRIP, "Ten days in Lisbon"));
+    log.append(1, SHARED_TRIP, OWNER, created(SHARED_TRIP, OWNER, "Porto"));
+    log.append(1, SHARED_TRIP, OWNER, invited(SHARED_TRIP, INVITED, OWNER));
+    let itinerary_id_shared = ItineraryId(SHARED_TRIP);
+    log.append(1, SHARED_TRIP, OWNER, trip::ItineraryShared { itinerary_id: itinerary_id_shared });
+    let budget = None;
+    let preferences = vec!["window seat".to_owned()];
+    let described =
+        trip::ItineraryMetadataDescribed { itinerary_id, budget, travellers: Some(2), preferences };
+    log.append(0, TRIP, OWNER, described);
+    log
+}
+
+pub(crate) fn renamed(id: Uuid, title: &str) -> trip::ItineraryRenamed {
+    trip::ItineraryRenamed { itinerary_id: ItineraryId(id), title: title.to_owned() }
+}
+
+pub(crate) fn left(id: Uuid, account: Uuid) -> trip::ItineraryCollaboratorLeft {
+    let account_id = AccountId(account);
+    trip::ItineraryCollaboratorLeft {
+        itinerary_id: ItineraryId(id),
+        account_id,
+        ended_by: account_id,
+    }
+}
+
+/// The token of everything in a log.
+pub(crate) fn token(events: &[RecordedEvent]) -> String {
+    let vector: PositionVector = events.iter().map(|event| event.position).collect();
+    format!("{LOG}@{vector}")
+}

@@ -1,0 +1,33 @@
+//! Read models: what the log says, folded into tables that answer questions.
+//!
+//! A [`Projection`] is a pure fold from (rows, event) to rows. A [`ReadStore`] keeps its tables and
+//! its position vector, moved together in one transaction, on any database; one contract suite
+//! proves every store. [`ReadQueries`] are beside them, one text for two dialects.
+
+pub mod canonical;
+pub mod check;
+mod migrations;
+pub mod postgres;
+pub mod projection;
+pub mod projections;
+pub mod queries;
+pub mod row;
+pub mod search;
+pub mod sqlite;
+pub mod store;
+pub mod sum;
+pub mod table;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use postgres::{PostgresReadStore, PostgresReaders, PostgresSettings};
+pub use projection::{Projection, RowChange, RowKey, Rows};
+pub use projections::projections;
+pub use queries::ReadQueries;
+pub use sqlite::{SqliteReadStore, SqliteReaders, SqliteSettings};
+pub use store::{
+    Applied, Changes, Generation, ParkedStream, ProjectionState, ReadStore, ReadStoreError,
+    TableChange,
+};
+pub use sum::TableSum;
+pub use table::{Column, ColumnType, Index, IndexKind, Row, Table, Value};

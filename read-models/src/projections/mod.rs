@@ -1,0 +1,22 @@
+//! The projections, one file each. [`projections`] is the list: what is not in it is not run, and
+//! everything in it has to pass the generic property of `testing.rs`.
+
+mod activity_feed;
+mod audit;
+mod itineraries;
+mod itinerary_rows;
+#[cfg(test)]
+mod tests;
+
+pub use activity_feed::{ActivityFeed, FeedRow};
+pub use audit::{Audit, AuditRow};
+pub use itineraries::Itineraries;
+pub use itinerary_rows::{ActivityRow, CommentRow, ItineraryRow, MemberRow};
+
+use crate::Projection;
+
+/// Every projection, in the order in which operators see them.
+#[must_use]
+pub fn projections() -> Vec<Box<dyn Projection>> {
+    vec![Box::new(Itineraries), Box::new(ActivityFeed), Box::new(Audit)]
+}

@@ -1,0 +1,244 @@
+//! Questions to the read models, one text for two dialects.
+//!
+//! Every question is one read-only transaction: it finds the live generation, asks its tables, and
+//! says at which position of the log the answer is true. Every question names a tenant and sees
+//! nothing of another's.
+
+mod activity_feed;
+mod audit;
+mod cursor;
+mod itineraries;
+mod postgres;
+mod sqlite;
+mod statement;
+
+use std::time::{Duration, Instant};
+
+use domain::ids::AccountId;
+use domain::{Position, PositionVector, Timestamp};
+
+pub use self::audit::{EVENTS_MAX, EventsAfter};
+pub use self::cursor::InvalidCursor;
+pub use self::itineraries::{
+    COMMENTS_MAX, IDS_MAX, ItineraryDetail, ItineraryFilter, ItineraryScope, ListedItinerary,
+};
+use self::statement::{Dialect, Sql, Statement};
+use crate::postgres::PostgresReaders;
+use crate::sqlite::SqliteReaders;
+use crate::store::{ParkedStream, ProjectionState, ReadStoreError};
+use crate::table::{ColumnType, Value};
+
+/// Rows of one page at most.
+pub const LIMIT_MAX: u32 = 100;
+/// The first and the longest pause between two looks at a position that is waited for.
+const POLL: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
+
+/// Asks the live generations of the read models.
+pub struct ReadQueries {
+    executor: Box<dyn Executor>,
+}
+
+/// Who asks: what they may see is part of the question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Viewer {
+    /// A person: sees what they take part in, and what is shared.
+    Account(AccountId),
+    /// The platform's staff: sees everything of the tenant.
+    Operator,
+}
+
+/// An answer, with the position that it is true at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer<T> {
+    /// The answer.
+    pub value: T,
+    /// What the read model that was asked had read.
+    pub at: ReadPosition,
+}
+
+/// How far the live generation of a projection has read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadPosition {
+    /// The version of the projection that fills it.
+    pub version: u32,
+    /// Its generation.
+    pub generation: u32,
+    /// How far it has read.
+    pub vector: PositionVector,
+    /// When the newest event that it has read was recorded; nothing before the first.
+    pub last_event_at: Option<Timestamp>,
+}
+
+impl From<&ProjectionState> for ReadPosition {
+    fn from(state: &ProjectionState) -> Self {
+        Self {
+            version: state.version,
+            generation: state.generation.number,
+            vector: state.vector.clone(),
+            last_event_at: state.last_event_at,
+        }
+    }
+}
+
+/// Some rows of a longer list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    /// The rows, at most as many as were asked for.
+    pub items: Vec<T>,
+    /// Where the next page begins; nothing after the last.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A page of rows of which one more than the limit was asked for.
+    fn of(mut items: Vec<T>, limit: u32, cursor: impl FnOnce(&T) -> String) -> Self {
+        let more = items.len() > limit as usize;
+        items.truncate(limit as usize);
+        let next_cursor = if more { items.last().map(cursor) } else { None };
+        Self { items, next_cursor }
+    }
+}
+
+/// Where a page begins and how long it may be.
+#[derive(Clone, Debug, Default)]
+pub struct PageRequest {
+    /// Rows wanted; taken as between 1 and [`LIMIT_MAX`].
+    pub limit: u32,
+    /// The cursor of the page before; nothing for the first.
+    pub cursor: Option<String>,
+}
+
+impl PageRequest {
+    fn limit(&self) -> u32 {
+        self.limit.clamp(1, LIMIT_MAX)
+    }
+}
+
+/// A question was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The cursor is none of ours, or of another list.
+    #[error(transparent)]
+    InvalidCursor(#[from] InvalidCursor),
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] ReadStoreError),
+}
+
+impl QueryError {
+    /// Stable code for logs, metrics and problems.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidCursor(_) => "invalid_cursor",
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
+/// What is asked once the live generations are known.
+type Plan = Box<dyn FnOnce(&[ProjectionState], Dialect) -> Vec<Statement> + Send>;
+
+/// What was found at one moment: live generations in the order asked for, rows by statement.
+struct Snapshot {
+    states: Vec<ProjectionState>,
+    rows: Vec<Vec<Vec<Value>>>,
+}
+
+/// Runs a plan in one read-only transaction.
+#[async_trait::async_trait]
+trait Executor: Send + Sync {
+    async fn read(&self, projections: &[&str], plan: Plan) -> Result<Snapshot, ReadStoreError>;
+}
+
+/// Puts live generations into the order in which they were asked for.
+fn ordered(
+    projections: &[impl AsRef<str>],
+    mut states: Vec<ProjectionState>,
+) -> Result<Vec<ProjectionState>, ReadStoreError> {
+    let mut found = |name: &str| {
+        let at = states.iter().position(|state| state.generation.projection == name);
+        at.map(|at| states.swap_remove(at)).ok_or_else(|| {
+            ReadStoreError::Unavailable(format!("no generation of {name} is there yet"), None)
+        })
+    };
+    projections.iter().map(|name| found(name.as_ref())).collect()
+}
+
+impl ReadQueries {
+    /// Asks a `PostgreSQL` database.
+    #[must_use]
+    pub fn postgres(readers: PostgresReaders) -> Self {
+        Self { executor: Box::new(readers) }
+    }
+
+    /// Asks a `SQLite` file.
+    #[must_use]
+    pub fn sqlite(readers: SqliteReaders) -> Self {
+        Self { executor: Box::new(readers) }
+    }
+
+    /// How far the live generation of a projection has read.
+    ///
+    /// # Errors
+    /// [`QueryError::Store`], unavailable when the projection has no live generation.
+    pub async fn position(&self, projection: &str) -> Result<ReadPosition, QueryError> {
+        let snapshot = self.executor.read(&[projection], Box::new(|_, _| Vec::new())).await?;
+        Ok(ReadPosition::from(&snapshot.states[0]))
+    }
+
+    /// Waits until the live generation of a projection has read that far, at most `wait`; gives how
+    /// far it has read then, which may be less.
+    ///
+    /// # Errors
+    /// As [`ReadQueries::position`].
+    pub async fn wait_until(
+        &self,
+        projection: &str,
+        vector: &PositionVector,
+        wait: Duration,
+    ) -> Result<ReadPosition, QueryError> {
+        let until = Instant::now() + wait;
+        let mut pause = POLL.0;
+        loop {
+            let position = self.position(projection).await?;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || position.vector.covers(vector) {
+                return Ok(position);
+            }
+            tokio::time::sleep(pause.min(left)).await;
+            pause = (pause * 2).min(POLL.1);
+        }
+    }
+
+    /// Why the live generation of a projection does not follow that stream, if it does not.
+    ///
+    /// # Errors
+    /// As [`ReadQueries::position`].
+    pub async fn parked_stream(
+        &self,
+        projection: &str,
+        stream: &str,
+    ) -> Result<Answer<Option<ParkedStream>>, QueryError> {
+        let name = stream.to_owned();
+        let plan = move |states: &[ProjectionState], dialect| {
+            let generation = &states[0].generation;
+            let mut sql = Sql::new(dialect);
+            sql.push("SELECT log_partition, log_offset, reason FROM waylog_parked_streams ");
+            sql.push("WHERE projection = ").bind(Value::Text(generation.projection.clone()));
+            sql.push(" AND number = ").bind(Value::Integer(generation.number.into()));
+            sql.push(" AND stream = ").bind(Value::Text(name));
+            vec![sql.of([ColumnType::Integer, ColumnType::Integer, ColumnType::Text])]
+        };
+        let mut snapshot = self.executor.read(&[projection], Box::new(plan)).await?;
+        let parked = snapshot.rows[0].pop().map(|row| match <[Value; 3]>::try_from(row) {
+            Ok([Value::Integer(partition), Value::Integer(offset), Value::Text(reason)]) => {
+                let partition = partition.try_into().map_err(ReadStoreError::corrupt)?;
+                let position = Position { partition, offset };
+                Ok(ParkedStream { stream: stream.to_owned(), position, reason })
+            }
+            _ => Err(ReadStoreError::corrupt("a parked stream with nulls")),
+        });
+        Ok(Answer { value: parked.transpose()?, at: ReadPosition::from(&snapshot.states[0]) })
+    }
+}

@@ -1,0 +1,175 @@
+//! The distributed store keeps the contract of every read store.
+
+use read_models::testing::worlds::PostgresWorld;
+
+async fn world() -> Option<PostgresWorld> {
+    PostgresWorld::new().await
+}
+
+read_models::read_store_contract!(world);
+read_models::read_queries_contract!(world);
+
+#[cfg(test)]
+mod server {
+    use std::time::{Duration, Instant};
+
+    use read_models::testing::loader::{Loader, load_all};
+    use read_models::testing::samples::{SampleLog, created};
+    use read_models::testing::worlds::{PostgresWorld, SqliteWorld, StoreWorld};
+    use read_models::{
+        Generation, PostgresReadStore, PostgresSettings, ReadStore, ReadStoreError, projections,
+    };
+    use uuid::Uuid;
+
+    fn events() -> Vec<domain::RecordedEvent> {
+        let mut log = SampleLog::new();
+        for n in 1..=40 {
+            let id = Uuid::from_u128(n);
+            log.append(u32::try_from(n % 3).unwrap(), id, id, created(id, id, "Évora"));
+        }
+        log.into_events()
+    }
+
+    async fn client(world: &PostgresWorld) -> tokio_postgres::Client {
+        let url = &world.settings().url;
+        let (client, connection) =
+            tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// What the store says to a call that cannot be answered, and how long it took.
+    async fn away(url: String) -> (ReadStoreError, Duration) {
+        let deadline = Duration::from_millis(300);
+        let settings = PostgresSettings { deadline, ..PostgresSettings::new(url) };
+        let store = PostgresReadStore::new(&settings).unwrap();
+        let start = Instant::now();
+        (store.generations().await.unwrap_err(), start.elapsed())
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_away_or_silent_is_unavailable_within_the_deadline() {
+        // Accepts connections (by the backlog) and never says a word.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let silent_port = silent.local_addr().unwrap().port();
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let closed_port = closed.local_addr().unwrap().port();
+        drop(closed);
+
+        for port in [silent_port, closed_port] {
+            let (error, time) = away(format!("postgresql://nobody@127.0.0.1:{port}/none")).await;
+
+            assert!(matches!(error, ReadStoreError::Unavailable(..)), "{error:?}");
+            assert!(time < Duration::from_secs(5), "{time:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_waits_for_a_lock_gives_up_and_leaves_the_store_usable() {
+        let Some(world) = PostgresWorld::new().await else { return };
+        let store = world.open();
+        store.prepare().await.unwrap();
+        load_all(&*store, &events()[..20], 7).await.unwrap();
+        let deadline = Duration::from_secs(2);
+        let settings = PostgresSettings { deadline, ..world.settings().clone() };
+        let hurried = PostgresReadStore::new(&settings).unwrap();
+        let all = projections();
+        let mut loader = Loader::new(&hurried, &*all[0], 1).await.unwrap();
+        let mut holder = client(&world).await;
+        let tx = holder.transaction().await.unwrap();
+        tx.execute("UPDATE waylog_generations SET continuity = 'held'", &[]).await.unwrap();
+
+        let locked = loader.batch(&events()).await.unwrap_err();
+        tx.rollback().await.unwrap();
+        let free = loader.batch(&events()).await;
+
+        assert!(matches!(locked, ReadStoreError::Unavailable(..)), "{locked:?}");
+        assert!(free.is_ok(), "{free:?}");
+    }
+
+    #[tokio::test]
+    async fn the_same_events_have_the_same_sums_in_every_store() {
+        let Some(world) = PostgresWorld::new().await else { return };
+        let (postgres, sqlite_world) = (world.open(), SqliteWorld::new());
+        let sqlite = sqlite_world.open();
+        for (store, batch) in [(&postgres, 3), (&sqlite, 17)] {
+            store.prepare().await.unwrap();
+            load_all(&**store, &events(), batch).await.unwrap();
+        }
+
+        for projection in projections() {
+            let generation = Generation { projection: projection.name().to_owned(), number: 1 };
+            let sums = postgres.sums(&generation).await.unwrap();
+            assert_eq!(sums, sqlite.sums(&generation).await.unwrap());
+            assert_eq!(
+                sums,
+                postgres.recompute_sums(&generation, projection.tables()).await.unwrap()
+            );
+            let mut memory = read_models::testing::harness::MemoryTables::default();
+            memory.fold(&*projection, &events());
+            assert!(sums.1.iter().all(|(table, sum)| memory.sum(table) == *sum));
+        }
+    }
+
+    #[tokio::test]
+    async fn people_find_documented_views_of_the_live_tables() {
+        let Some(world) = PostgresWorld::new().await else { return };
+        let store = world.open();
+        store.prepare().await.unwrap();
+        load_all(&*store, &events(), 50).await.unwrap();
+        let client = client(&world).await;
+        let count = async || -> i64 {
+            client.query_one("SELECT count(*) FROM itineraries", &[]).await.unwrap().get(0)
+        };
+        assert_eq!(count().await, 40);
+        let all = projections();
+        let mut rebuilt = Loader::new(&*store, &*all[0], 2).await.unwrap();
+        rebuilt.batch(&events()).await.unwrap();
+        client.batch_execute("DELETE FROM itineraries_g2 WHERE title = 'Évora'").await.unwrap();
+
+        store
+            .promote(&Generation { projection: "itineraries".to_owned(), number: 2 })
+            .await
+            .unwrap();
+
+        assert_eq!(count().await, 0, "the view follows the pointer");
+        let comment = "SELECT col_description('itineraries'::regclass, attnum), \
+                       obj_description('itineraries_g2'::regclass) FROM pg_attribute \
+                       WHERE attrelid = 'itineraries'::regclass AND attname = 'budget_amount'";
+        let row = client.query_one(comment, &[]).await.unwrap();
+        assert!(row.get::<_, &str>(0).contains("minor units"));
+        assert!(row.get::<_, &str>(1).starts_with("One trip"));
+    }
+
+    #[tokio::test]
+    async fn a_search_is_served_by_its_index() {
+        let Some(world) = PostgresWorld::new().await else { return };
+        let store = world.open();
+        store.prepare().await.unwrap();
+        load_all(&*store, &events(), 50).await.unwrap();
+        let client = client(&world).await;
+        client.batch_execute("SET enable_seqscan = off").await.unwrap();
+
+        let plan = client
+            .query(
+                "EXPLAIN SELECT title FROM itineraries WHERE \
+                 array_to_tsvector(string_to_array(search_words, ' ')) @@ '''evo'':*'::tsquery",
+                &[],
+            )
+            .await
+            .unwrap();
+
+        let plan: Vec<&str> = plan.iter().map(|row| row.get(0)).collect();
+        assert!(plan.join("\n").contains("itineraries_g1_words"), "{plan:?}");
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let bad = PostgresSettings::new("postgresql://waylog:hunter2@host:not-a-port/x");
+
+        let refused = PostgresReadStore::new(&bad).err().unwrap();
+
+        assert!(matches!(refused, ReadStoreError::Refused(_)));
+        assert!(!format!("{bad:?} {refused} {refused:?}").contains("hunter2"));
+    }
+}

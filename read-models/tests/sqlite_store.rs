@@ -1,0 +1,91 @@
+//! The embedded store keeps the contract of every read store.
+
+use read_models::testing::worlds::SqliteWorld;
+
+async fn world() -> Option<SqliteWorld> {
+    Some(SqliteWorld::new())
+}
+
+read_models::read_store_contract!(world);
+read_models::read_queries_contract!(world);
+
+#[cfg(test)]
+mod away {
+    use std::time::{Duration, Instant};
+
+    use domain::Tenant;
+    use read_models::testing::worlds::{SqliteWorld, StoreWorld as _};
+    use read_models::{
+        ReadStore as _, ReadStoreError, SqliteReadStore, SqliteReaders, SqliteSettings,
+    };
+
+    fn settings() -> SqliteSettings {
+        SqliteSettings { deadline: Duration::from_millis(300), ..SqliteSettings::default() }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_somebody_else_locks_is_unavailable_within_its_deadline() {
+        let world = SqliteWorld::new();
+        world.open().prepare().await.unwrap();
+        let store = SqliteReadStore::open(&world.path(), settings()).unwrap();
+        let other = rusqlite::Connection::open(world.path()).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let start = Instant::now();
+        let generation = read_models::Generation { projection: "suite".to_owned(), number: 1 };
+
+        let locked = store.create(&generation, 1, &[]).await.unwrap_err();
+        let waited = start.elapsed();
+        other.execute_batch("ROLLBACK").unwrap();
+        let free = store.create(&generation, 1, &[]).await;
+
+        assert!(matches!(locked, ReadStoreError::Unavailable(..)), "{locked:?}");
+        assert!(waited < Duration::from_secs(5), "{waited:?}");
+        assert!(free.unwrap().live);
+    }
+
+    #[tokio::test]
+    async fn queries_go_on_while_a_writer_holds_the_file() {
+        let world = SqliteWorld::new();
+        let store = world.open();
+        store.prepare().await.unwrap();
+        read_models::testing::loader::load_all(&*store, &[], 1).await.unwrap();
+        let other = rusqlite::Connection::open(world.path()).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE; DELETE FROM waylog_live").unwrap();
+
+        let position = world.queries().position("itineraries").await;
+
+        assert_eq!(position.unwrap().generation, 1);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_not_created_by_a_reader() {
+        let world = SqliteWorld::new();
+
+        let missing = SqliteReaders::open(&world.path(), &settings()).err().unwrap();
+
+        assert!(matches!(missing, ReadStoreError::Unavailable(..)), "{missing:?}");
+        assert!(!world.path().exists());
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_refused() {
+        let world = SqliteWorld::new();
+        std::fs::write(world.path(), "x".repeat(4096)).unwrap();
+
+        let failed = SqliteReadStore::open(&world.path(), settings()).err().unwrap();
+
+        assert!(matches!(failed, ReadStoreError::Failed(..)), "{failed:?}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_not_prepared_answers_no_question() {
+        let world = SqliteWorld::new();
+        let _store = world.open();
+
+        let tenant = Tenant::default();
+        let position = domain::Position { partition: 0, offset: 0 };
+        let failed = world.queries().event_at(&tenant, position).await.unwrap_err();
+
+        assert_eq!(failed.code(), "read_store_unavailable");
+    }
+}

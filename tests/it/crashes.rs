@@ -1,0 +1,140 @@
+//! What is left after `kill -9`: everything acknowledged, exactly once, in version order.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::journey::skipped;
+use crate::load::{Known, Load};
+use crate::world::{Client, World, eventually, remove};
+
+/// The session time-out of owners in these tests, and how long a take-over may take after it.
+const SESSION: Duration = Duration::from_secs(6);
+const TAKE_OVER: Duration = Duration::from_secs(2);
+
+#[test]
+fn an_embedded_system_loses_nothing_when_it_is_killed() {
+    let mut world = World::embedded();
+    let load = Load::start(&[world.client()], 8);
+    assert!(eventually(Duration::from_secs(30), || load.acknowledged() > 500));
+
+    world.take("origin").kill();
+    let known = load.finish();
+    world.start("origin", &[]);
+
+    holds_exactly(&world.client(), &known);
+}
+
+#[test]
+fn everything_comes_back_without_the_read_database() {
+    let mut world = World::embedded();
+    let load = Load::start(&[world.client()], 4);
+    assert!(eventually(Duration::from_secs(30), || load.acknowledged() > 200));
+    let known = load.finish();
+
+    assert!(world.take("origin").terminate().success());
+    for file in ["read.sqlite", "read.sqlite-wal", "read.sqlite-shm"] {
+        remove(&world.dir.path().join("origin/data").join(file));
+    }
+    world.start("origin", &[]);
+
+    holds_exactly(&world.client(), &known);
+}
+
+#[test]
+fn the_other_instance_goes_on_when_an_owner_is_killed() {
+    let Some(mut world) = World::distributed() else { return skipped() };
+    let commands = ["command-1", "command-2"].map(|name| Client::to(world.url(name)));
+    let load = Load::start(&commands, 16);
+    assert!(eventually(Duration::from_secs(60), || load.acknowledged() > 500));
+
+    let killed_at = Instant::now();
+    world.take("command-1").kill();
+    let touched = streams_written(&commands[1], &load);
+    let known = load.finish();
+
+    assert!(touched < SESSION + TAKE_OVER, "the last shard came back after {touched:?}");
+    assert!(killed_at.elapsed() < Duration::from_secs(60));
+    holds_exactly(&world.client(), &known);
+}
+
+#[test]
+fn a_local_stream_store_is_rebuilt_from_the_log() {
+    let Some(mut world) = World::distributed() else { return skipped() };
+    let commands = ["command-1", "command-2"].map(|name| Client::to(world.url(name)));
+    let load = Load::start(&commands, 8);
+    assert!(eventually(Duration::from_secs(60), || load.acknowledged() > 200));
+    let known = load.finish();
+
+    for name in ["command-1", "command-2"] {
+        assert!(world.take(name).terminate().success());
+        remove(&world.dir.path().join(name).join("data"));
+        world.start(name, &["--only", "command-api"]);
+    }
+
+    let survivor = Client::to(world.url("command-2"));
+    for (id, titles) in known.renamed.iter().take(50) {
+        let headers = [("if-match", format!("\"{}\"", titles.last().unwrap().0))];
+        let headers = [(headers[0].0, headers[0].1.as_str())];
+        let body = json!({ "title": "After the restore" }).to_string();
+        let path = format!("/v1/itineraries/{id}");
+        survivor.send("PATCH", &path, &headers, Some(body.as_bytes())).unwrap().expect(200);
+    }
+}
+
+/// Writes once to every stream that was written before the kill, through the survivor, with the
+/// version that is known; returns how long it took until all were done.
+fn streams_written(survivor: &Client, load: &Load) -> Duration {
+    let begin = Instant::now();
+    let heads = load.heads();
+    std::thread::scope(|scope| {
+        for part in heads.chunks(heads.len().div_ceil(8).max(1)) {
+            scope.spawn(move || {
+                for (id, version) in part {
+                    write_once(survivor, &format!("/v1/itineraries/{id}"), *version);
+                }
+            });
+        }
+    });
+    begin.elapsed()
+}
+
+fn write_once(survivor: &Client, path: &str, version: u64) {
+    let wrote = eventually(SESSION + TAKE_OVER + TAKE_OVER, || {
+        let tag = format!("\"{version}\"");
+        let body = json!({ "title": "Through the other" }).to_string();
+        let headers = [("if-match", tag.as_str())];
+        let answer = survivor.send("PATCH", path, &headers, Some(body.as_bytes()));
+        // A conflict proves a writing owner just as well: the load itself was faster.
+        answer.is_ok_and(|answer| matches!(answer.status, 200 | 412))
+    });
+    assert!(wrote, "{path} takes no further command");
+}
+
+/// Every acknowledged command's event is in the history exactly once, at the version that was
+/// acknowledged, and versions are 1..n.
+fn holds_exactly(client: &Client, known: &Known) {
+    assert!(known.surprises.is_empty(), "{:#?}", known.surprises);
+    assert!(!known.created.is_empty());
+    for id in &known.created {
+        let path = format!("/v1/audit/streams/itinerary-{id}/events?limit=100");
+        let acknowledged = known.renamed.get(id).map_or(&[][..], Vec::as_slice);
+        let caught_up = eventually(Duration::from_secs(30), || {
+            let answer = client.get(&path);
+            answer.status == 200
+                && answer.at("/data").as_array().is_some_and(|e| e.len() > acknowledged.len())
+        });
+        assert!(caught_up, "{id}: {:#}", client.get(&path).body);
+        let events = client.get(&path).at("/data").as_array().unwrap().clone();
+        let versions: Vec<u64> = events.iter().map(|e| e["version"].as_u64().unwrap()).collect();
+        assert_eq!(versions, (1..=events.len() as u64).collect::<Vec<_>>(), "{id}");
+        for (version, title) in acknowledged {
+            let same: Vec<u64> = events
+                .iter()
+                .filter(|event| event["data"]["title"] == json!(title))
+                .map(|event| event["version"].as_u64().unwrap())
+                .collect();
+            assert_eq!(same, [*version], "{id}: {title}");
+        }
+    }
+}

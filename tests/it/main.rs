@@ -1,0 +1,16 @@
+//! The integration tests: one binary, a module for each subject.
+
+#![expect(clippy::print_stderr, reason = "a test says what it left out, and why it failed")]
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise, helper or not")]
+
+mod architecture;
+mod bad_input;
+mod compose;
+mod crashes;
+mod journey;
+mod load;
+mod outages;
+mod rebuilds;
+mod services;
+mod stock_client;
+mod world;

@@ -1,0 +1,142 @@
+//! A running Waylog as its users see it: real processes, real services, plain HTTP.
+
+mod client;
+mod process;
+
+use std::path::Path;
+
+use tempfile::TempDir;
+use waylog_tests::{Kind, Services};
+
+pub(crate) use client::{Answer, Client, eventually};
+pub(crate) use process::{Process, waylog};
+
+/// The secrets that the processes of one deployment share.
+const SECRETS: [(&str, &str); 2] = [
+    ("WAYLOG_CLUSTER_SECRET", "the-secret-of-the-tests-cluster"),
+    ("WAYLOG_FINGERPRINT_KEY", "a fingerprint key of the test"),
+];
+
+/// One deployment with a private data directory, and a log and databases of its own.
+pub(crate) struct World {
+    /// Every process by what it does; `origin` is the one that clients talk to.
+    pub(crate) processes: Vec<(&'static str, Process)>,
+    /// Where processes keep their files.
+    pub(crate) dir: TempDir,
+    settings: Vec<(String, String)>,
+}
+
+impl World {
+    /// Everything in one process, no other service.
+    pub(crate) fn embedded() -> Self {
+        let mut world = Self { processes: Vec::new(), dir: directory(), settings: Vec::new() };
+        world.start("origin", &[]);
+        world
+    }
+
+    /// Two command-apis, projectors and the query-api around the services of the environment;
+    /// nothing where there are none.
+    pub(crate) fn distributed() -> Option<Self> {
+        let kinds = [Kind::Kafka, Kind::Registry, Kind::Postgres];
+        Services::from_env(&kinds).unwrap().as_ref().map(Self::around)
+    }
+
+    /// The same, around given services.
+    pub(crate) fn around(services: &Services) -> Self {
+        let name = format!("t{}", uuid::Uuid::now_v7().simple());
+        let mut settings: Vec<(String, String)> =
+            services.endpoints().variables().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+        let postgres = database(services.postgres_url(), &name);
+        settings.extend([
+            ("WAYLOG_POSTGRES_URL".to_owned(), postgres),
+            ("WAYLOG_KAFKA_TOPIC_PREFIX".to_owned(), name),
+            // Requests of these tests come from the development account, as in embedded mode.
+            ("WAYLOG_DEV_IDENTITY".to_owned(), "true".to_owned()),
+        ]);
+        settings.extend(SECRETS.map(|(n, v)| (n.to_owned(), v.to_owned())));
+
+        let mut world = Self { processes: Vec::new(), dir: directory(), settings };
+        world.start("command-1", &["--only", "command-api"]);
+        world.start("command-2", &["--only", "command-api"]);
+        world.start("projectors", &["--only", "projectors"]);
+        let writes = format!("{},{}", world.url("command-1"), world.url("command-2"));
+        let projectors = world.url("projectors").to_owned();
+        let flags = ["--only", "query-api", "--command-api-url", &writes];
+        world.start("origin", &[&flags[..], &["--projectors-url", &projectors]].concat());
+        world
+    }
+
+    /// Starts a process of this deployment and waits until it is ready. The same name finds the
+    /// same files again.
+    pub(crate) fn start(&mut self, name: &'static str, flags: &[&str]) {
+        let dir = self.dir.path().join(name);
+        let process = Process::serve(&dir, &self.settings, flags);
+        Client::to(process.url()).await_ready();
+        self.processes.push((name, process));
+    }
+
+    /// The address of a process.
+    pub(crate) fn url(&self, name: &str) -> &str {
+        self.process(name).url()
+    }
+
+    /// A process by what it does.
+    pub(crate) fn process(&self, name: &str) -> &Process {
+        let (_, process) = self.processes.iter().find(|(known, _)| *known == name).unwrap();
+        process
+    }
+
+    /// The value of one of this deployment's settings, by variable.
+    pub(crate) fn setting(&self, variable: &str) -> &str {
+        let (_, value) = self.settings.iter().find(|(known, _)| known == variable).unwrap();
+        value
+    }
+
+    /// Takes a process out, to be ended by the test.
+    pub(crate) fn take(&mut self, name: &str) -> Process {
+        let index = self.processes.iter().position(|(known, _)| *known == name).unwrap();
+        self.processes.remove(index).1
+    }
+
+    /// A client of the one origin, as the development account.
+    pub(crate) fn client(&self) -> Client {
+        Client::to(self.url("origin"))
+    }
+
+    /// Runs a command of the binary with this deployment's settings and returns how it ended.
+    pub(crate) fn run(&self, words: &[&str]) -> std::process::Output {
+        waylog()
+            .args(words)
+            .env("WAYLOG_DATA_DIR", self.dir.path().join("origin/data"))
+            .envs(self.settings.iter().map(|(n, v)| (n, v)))
+            .output()
+            .unwrap()
+    }
+}
+
+/// A directory that other users may pass through.
+fn directory() -> TempDir {
+    tempfile::Builder::new().prefix("waylog-it.").tempdir().unwrap()
+}
+
+/// A database of the test's own on the server of that URL; created by `psql`, so that the tests
+/// need no client library of their own.
+fn database(url: &str, name: &str) -> String {
+    let made = std::process::Command::new("psql")
+        .args([url, "-v", "ON_ERROR_STOP=1", "-qc"])
+        .arg(format!("CREATE DATABASE {name}"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let (server, _) = url.rsplit_once('/').unwrap();
+    format!("{server}/{name}")
+}
+
+/// Whether a path exists, for tests that delete files on purpose.
+pub(crate) fn remove(path: &Path) {
+    if path.is_dir() {
+        std::fs::remove_dir_all(path).unwrap();
+    } else if path.exists() {
+        std::fs::remove_file(path).unwrap();
+    }
+}

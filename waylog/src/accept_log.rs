@@ -1,0 +1,43 @@
+//! `waylog accept-log`: the operator's word that what an embedded log lacks is gone for good.
+
+use clap::Args;
+use event_log::EmbeddedLog;
+
+use crate::output::Ended;
+use crate::settings::{Mode, Places, WrongUse};
+
+/// Which log.
+#[derive(Debug, Args)]
+pub(crate) struct Question {
+    /// Do it; without it, only what would be done is said
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    places: Places,
+}
+
+/// Takes the log as it is, although it is behind its witness or has none, and says what is missing.
+///
+/// # Errors
+/// When the log is distributed, is being served, or is corrupt in itself.
+pub(crate) fn run(question: &Question) -> anyhow::Result<Ended> {
+    if question.places.mode()? != Mode::Embedded {
+        return Err(WrongUse::because("only an embedded log has a witness"));
+    }
+    let dir = &question.places.data_dir;
+    if !question.yes {
+        crate::output::say(format_args!(
+            "Would take the log in {} as it is, although its witness knows of more: events that \
+             were acknowledged and are missing stay missing. Restore a newer backup instead if \
+             there is one. Say --yes to do it.",
+            dir.display()
+        ));
+        return Ok(Ended::No);
+    }
+    let missing = EmbeddedLog::accept_as_it_is(dir)?;
+    if missing.is_empty() {
+        crate::output::say(format_args!("Nothing was missing; the log has its witness again."));
+    }
+    missing.iter().for_each(|line| crate::output::say(format_args!("{line}")));
+    Ok(Ended::Done)
+}

@@ -1,0 +1,130 @@
+//! `waylog projection rebuild`: starts a rebuild, follows it, and switches when it is proved equal.
+
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::output::Ended;
+use crate::server::{Server, ServerArgs};
+
+/// How often progress is asked for.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often a plain line is printed where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+/// How long a rebuild may make no progress before following it ends.
+const STALL_MAX: Duration = Duration::from_secs(300);
+
+/// Which projection, and whether to switch.
+#[derive(Debug, Args)]
+pub(crate) struct Rebuild {
+    /// The projection
+    name: String,
+    /// Switch to the new tables when they are proved equal; without it, the plan is printed
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Rebuilds and prints what happened.
+///
+/// # Errors
+/// When the server does not answer or refuses, or the rebuild makes no progress.
+pub(crate) fn run(rebuild: &Rebuild) -> anyhow::Result<Ended> {
+    let server = Server::new(&rebuild.server)?;
+    let path = format!("/v1/projections/{}", rebuild.name);
+    if !rebuild.yes {
+        let live = server.get(&path)?;
+        crate::output::say(format_args!(
+            "Would build a new table set of `{}` beside generation {} (at {}), compare both at one \
+             position, and switch to the new one when they are equal; the old one stays for \
+             `waylog projection rollback`. Say --yes to do it.",
+            rebuild.name, live["generation"], live["vector"]
+        ));
+        return Ok(Ended::No);
+    }
+    let begin = Instant::now();
+    let started = server.call(http::Method::POST, &format!("{path}/rebuilds"), None)?;
+    let id = started["id"].as_u64().context("the server names no rebuild")?;
+    let built = follow(&server, &format!("{path}/rebuilds/{id}"))?;
+    let body = json!({ "rebuild_id": id });
+    server.call(http::Method::POST, &format!("{path}/promotion"), Some(&body))?;
+    let done = server.get(&format!("{path}/rebuilds/{id}")).unwrap_or(built);
+    crate::output::say(format_args!(
+        "{}: generation {id} is live, {} records in {:.1} s, {}",
+        rebuild.name,
+        done["records_done"],
+        begin.elapsed().as_secs_f64(),
+        verdict(&done)
+    ));
+    Ok(Ended::Done)
+}
+
+/// Follows a rebuild until it is ready to be switched to.
+///
+/// # Errors
+/// When it stops, is cancelled, or makes no progress.
+pub(crate) fn follow(server: &Server, path: &str) -> anyhow::Result<Value> {
+    let bar = bar();
+    let (mut moved, mut seen, mut printed) = (Instant::now(), 0, Instant::now());
+    loop {
+        let now = server.get(path)?;
+        let state = now["state"].as_str().unwrap_or_default().to_owned();
+        let done = now["records_done"].as_u64().unwrap_or_default();
+        bar.set_length(now["records_total"].as_u64().unwrap_or(done).max(done));
+        bar.set_position(done);
+        bar.set_message(now["trouble"].as_str().unwrap_or_default().to_owned());
+        if bar.is_hidden() && printed.elapsed() > LINE_EVERY {
+            printed = Instant::now();
+            line(&now);
+        }
+        match state.as_str() {
+            "ready" | "promoted" => {
+                bar.finish_and_clear();
+                return Ok(now);
+            }
+            "stopped" | "dropped" => bail!("the rebuild is {state}: {}", now["trouble"]),
+            _ => {}
+        }
+        if done != seen {
+            (moved, seen) = (Instant::now(), done);
+        }
+        if moved.elapsed() > STALL_MAX {
+            bail!("no progress for {} s: {}", STALL_MAX.as_secs(), now["trouble"]);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "progress for people, beside the answer")]
+fn line(now: &Value) {
+    eprintln!(
+        "{} of {} records, {:.0}/s, {:.0} s to go",
+        now["records_done"],
+        now["records_total"],
+        now["rate_per_second"].as_f64().unwrap_or_default(),
+        now["eta_seconds"].as_f64().unwrap_or_default()
+    );
+}
+
+fn bar() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template(
+        "{bar:40} {human_pos}/{human_len} {per_sec} {eta} to go {msg}",
+    );
+    ProgressBar::new(0).with_style(style.expect("the template is valid"))
+}
+
+fn verdict(done: &Value) -> String {
+    match done["comparison"]["verdict"].as_str() {
+        Some("equal") => "equal to the one before".to_owned(),
+        Some(other) => format!("beside the one before: {other}"),
+        None => "not compared".to_owned(),
+    }
+}

@@ -1,0 +1,49 @@
+//! Reading the log from its beginning to where its end was when the reading began: for the verbs
+//! that look at it.
+
+use std::time::{Duration, Instant};
+
+use domain::{Position, PositionVector};
+use event_log::{EventLog, LogRecord};
+
+/// How many records are taken at once.
+const POLL_RECORDS: usize = 5000;
+/// How long one poll waits.
+const POLL_WAIT: Duration = Duration::from_millis(500);
+/// How long nothing may come before what was read counts as all: the log says only about where it
+/// ends (an aborted transaction at its tail looks like a record).
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// Hands every committed record up to the present end to `each`, in order within each partition.
+/// Returns how far it has read.
+///
+/// # Errors
+/// When the log cannot be read, or `each` fails.
+pub(crate) fn scan(
+    log: &dyn EventLog,
+    partitions: &[u32],
+    mut each: impl FnMut(LogRecord) -> anyhow::Result<()>,
+) -> anyhow::Result<PositionVector> {
+    let end: Vec<Position> = log
+        .end()?
+        .iter()
+        .filter(|position| partitions.is_empty() || partitions.contains(&position.partition))
+        .collect();
+    let mut read = PositionVector::empty();
+    let mut reader = log.reader(&read, partitions)?;
+    let mut heard_at = Instant::now();
+    while !end.iter().all(|position| read.includes(*position)) {
+        let records = reader.poll(POLL_RECORDS, POLL_WAIT)?;
+        if !records.is_empty() {
+            heard_at = Instant::now();
+        }
+        if heard_at.elapsed() > SILENCE_MAX {
+            break;
+        }
+        for record in records {
+            read.advance(record.position());
+            each(record)?;
+        }
+    }
+    Ok(read)
+}

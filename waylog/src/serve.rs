@@ -1,0 +1,310 @@
+//! `waylog serve`: puts the services together, embedded or distributed, all of them or some, behind
+//! one HTTP server, and takes them apart again in order.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse as _;
+use command_api::CommandApi;
+use lanes::{LaneSettings, Lanes, LanesParts, LocalStreamStores, StreamStores};
+use projectors::{Placement, ProjectorSettings, Projectors};
+use query_api::proxy::{Methods, Passage, Proxy, ProxyLimits};
+use query_api::{QueryApi, QuerySettings};
+use service_kit::auth::{Identity, Role};
+use service_kit::config;
+use service_kit::health::{Finding, Health};
+use service_kit::shutdown::{Phase, Shutdown};
+use service_kit::telemetry::{self, Build, Metrics};
+use service_kit::{auth, http_server, request_layer};
+use tokio::net::TcpListener;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::banner::banner;
+use crate::demo_data;
+use crate::identity;
+use crate::log::{self, OpenLog, Use};
+use crate::log_watch::LogWatch;
+use crate::output::Ended;
+use crate::settings::{Mode, Service, Settings};
+use crate::stores;
+
+/// The longest a stop may take, all phases together; HTTP drains in less.
+const STOP_DEADLINE: Duration = Duration::from_secs(30);
+/// The longest a command may wait for its outcome; with what surrounds it, an answer takes at most
+/// 5 s.
+const ANSWER: Duration = Duration::from_millis(4500);
+/// The longest projectors may take to finish what they fold.
+const PROJECTORS_STOP: Duration = Duration::from_secs(10);
+/// The longest one health check may take.
+const CHECK_DEADLINE: Duration = Duration::from_secs(2);
+
+/// What the services of this process add to its HTTP server.
+struct Assembly {
+    /// Behind the caller's identity, and described.
+    api: OpenApiRouter,
+    /// Behind the cluster secret.
+    internal: Router,
+}
+
+/// What every service is built with.
+struct Site<'a> {
+    settings: &'a Settings,
+    mode: Mode,
+    open: OpenLog,
+    health: Health,
+    shutdown: Shutdown,
+    url: String,
+}
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// When something that a service needs is away or does not fit; nothing serves then.
+pub(crate) fn run(settings: &Settings, effective: &[config::Setting]) -> anyhow::Result<Ended> {
+    telemetry::init_logging(&settings.telemetry)?;
+    let build = Build { version: env!("CARGO_PKG_VERSION"), revision: "" };
+    let metrics = telemetry::init_metrics(build)?;
+    lanes::describe_metrics();
+    config::log_settings(effective);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(settings, metrics))
+}
+
+async fn serve(settings: &Settings, metrics: Metrics) -> anyhow::Result<Ended> {
+    let mode = settings.places.mode()?;
+    let authentication = identity::authentication(settings, &mode)?;
+    let listener = TcpListener::bind(settings.http.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", settings.http.listen))?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let shutdown = Shutdown::new(STOP_DEADLINE);
+    let health = Health::new(CHECK_DEADLINE, shutdown.token(Phase::Intake));
+    let places = settings.places.clone();
+    let open = blocking(move || log::open(&places, Use::Serve)).await?;
+    let durability = open.log.durability();
+    let said = banner(&url, &mode, settings, &durability.description);
+    let site = Site { settings, mode, open, health, shutdown, url };
+
+    let assembly = site.assemble().await?;
+    let (api, description) = assembly.api.split_for_parts();
+    let document = query_api::docs::document([description], &[]);
+    let api = site.passing_on()?.complete(api);
+    let router = auth::protect(api, authentication)
+        .merge(assembly.internal)
+        .merge(query_api::docs::router(&document))
+        .merge(site.health.router())
+        .merge(metrics.router());
+    let router = request_layer::wrap(router, settings.http.handling_timeout());
+    let limits = settings.http.limits();
+    let ended = site.shutdown.clone();
+    let server = site.shutdown.spawn(Phase::Intake, "http server", |stopping| async move {
+        let drained = http_server::serve(listener, router, limits, stopping).await;
+        // A server that ended by itself takes the process down: nobody could reach it any more.
+        ended.request();
+        drained
+    });
+    say(&said);
+    let stopped = site.shutdown.run().await?;
+    let drained = server.await.context("the HTTP server's task died")??;
+    tracing::info!(?drained, ?stopped, "stopped");
+    Ok(if stopped.left.is_empty() { Ended::Done } else { Ended::No })
+}
+
+impl Site<'_> {
+    /// Starts the services that run here, each stopped by the shutdown.
+    async fn assemble(&self) -> anyhow::Result<Assembly> {
+        let services = &self.settings.services;
+        let mut assembly = Assembly { api: OpenApiRouter::new(), internal: Router::new() };
+        if services.runs(Service::CommandApi) {
+            self.command_api(&mut assembly).await?;
+        }
+        if services.runs(Service::Projectors) {
+            self.projectors(&mut assembly).await?;
+        }
+        if services.runs(Service::QueryApi) {
+            self.query_api(&mut assembly).await?;
+        }
+        Ok(assembly)
+    }
+
+    async fn command_api(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
+        let settings = self.settings;
+        let stores = match &self.mode {
+            Mode::Embedded => None,
+            Mode::Distributed { .. } => {
+                let dir = settings.places.data_dir.join("streams");
+                let stores = LocalStreamStores::new(&dir, self.open.log.topology())?;
+                Some(Arc::new(stores) as Arc<dyn StreamStores>)
+            }
+        };
+        let advertised = settings.services.advertise_url.clone();
+        let address = match &self.mode {
+            Mode::Embedded => String::new(),
+            Mode::Distributed { .. } if advertised.is_none() => {
+                anyhow::ensure!(
+                    !settings.http.listen.ip().is_unspecified(),
+                    "{} is no address that other instances could forward commands to: set \
+                     --advertise-url",
+                    settings.http.listen
+                );
+                self.url.clone()
+            }
+            Mode::Distributed { .. } => advertised.unwrap_or_default(),
+        };
+        let lanes = Lanes::start(LanesParts {
+            settings: LaneSettings { address, deadline: ANSWER, ..LaneSettings::default() },
+            stores,
+            cluster_secret: identity::cluster_secret(&settings.auth, &self.mode)?,
+            ..LanesParts::new(Arc::clone(&self.open.log), Arc::clone(&self.open.codec))
+        })
+        .await?;
+        let lanes = Arc::new(lanes);
+        let watched = Arc::clone(&lanes);
+        self.health.register("lanes", move || std::future::ready(lanes_finding(&watched)));
+        if settings.services.demo_data {
+            demo_data::play(&*lanes.port()).await?;
+        }
+        let fingerprinter = identity::fingerprinter(&settings.auth, &self.mode)?;
+        let api = command_api::router(CommandApi::new(lanes.port(), fingerprinter));
+        assembly.api = std::mem::take(&mut assembly.api).merge(api);
+        if let Some(internal) = lanes.internal_routes() {
+            assembly.internal = std::mem::take(&mut assembly.internal).merge(internal);
+        }
+        self.stop_with(Phase::Drain, "lanes", async move { lanes.shutdown().await });
+        Ok(())
+    }
+
+    async fn projectors(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
+        let store = stores::open(&self.settings.places).await?;
+        let placements = read_models::projections()
+            .into_iter()
+            .map(|projection| Placement {
+                projection: Arc::from(projection),
+                store: Arc::clone(&store),
+            })
+            .collect();
+        let (log, codec) = (Arc::clone(&self.open.log), Arc::clone(&self.open.codec));
+        let projectors = Projectors::start(log, codec, placements, ProjectorSettings::default());
+        let watched = projectors.clone();
+        self.health.register("projections", move || {
+            let reasons = watched.readiness().reasons;
+            std::future::ready(if reasons.is_empty() {
+                Finding::Passing
+            } else {
+                Finding::Failing(reasons.join("; "))
+            })
+        });
+        let operators = from_fn(|identity: Identity, request: Request, next: Next| async move {
+            match identity.require(Role::Operator) {
+                Ok(()) => next.run(request).await,
+                Err(problem) => problem.into_response(),
+            }
+        });
+        let api = projectors::http::router(projectors.clone()).route_layer(operators);
+        assembly.api = std::mem::take(&mut assembly.api).merge(api);
+        self.stop_with(Phase::Drain, "projectors", async move {
+            if !projectors.shutdown(PROJECTORS_STOP).await {
+                tracing::warn!("projectors were left in the middle of a batch; it is folded anew");
+            }
+        });
+        Ok(())
+    }
+
+    async fn query_api(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
+        let services = &self.settings.services;
+        if !services.runs(Service::Projectors) {
+            // The projectors may start later: queries find the store's own tables in any case.
+            stores::open(&self.settings.places).await?;
+        }
+        let queries = stores::queries(&self.settings.places)?;
+        let asked = Arc::clone(&queries);
+        self.health.register("read models", move || {
+            let asked = Arc::clone(&asked);
+            async move {
+                match asked.position("itineraries").await {
+                    Ok(_) => Finding::Passing,
+                    Err(error) => Finding::Failing(error.to_string()),
+                }
+            }
+        });
+        let stopping = self.shutdown.token(Phase::Intake);
+        let watch = LogWatch::start(Arc::clone(&self.open.log), stopping.clone());
+        let api = QueryApi::new(queries, watch, QuerySettings::default(), stopping);
+        assembly.api = std::mem::take(&mut assembly.api).merge(query_api::router(api));
+        Ok(())
+    }
+
+    /// The way on for what other processes of the deployment serve.
+    fn passing_on(&self) -> anyhow::Result<Proxy> {
+        let services = &self.settings.services;
+        let mut passages = Vec::new();
+        let mut pass = |prefix, methods, urls: &[String]| {
+            if !urls.is_empty() {
+                passages.push(Passage { prefix, methods, urls: urls.to_vec() });
+            }
+        };
+        if !services.runs(Service::CommandApi) {
+            pass("/v1", Methods::Writes, &services.command_api_url);
+        }
+        if !services.runs(Service::Projectors) {
+            pass("/v1/projections", Methods::All, &services.projectors_url);
+            pass("/v1/dead-letters", Methods::All, &services.projectors_url);
+        }
+        Ok(Proxy::new(passages, ProxyLimits::default())?)
+    }
+
+    /// Runs `stop` when the phase begins, and lets the next one wait for it.
+    fn stop_with(
+        &self,
+        phase: Phase,
+        name: &'static str,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) {
+        // The handle is not needed: the shutdown waits for the task by itself.
+        drop(self.shutdown.spawn(phase, name, |begun| async move {
+            begun.cancelled().await;
+            stop.await;
+        }));
+    }
+}
+
+fn lanes_finding(lanes: &Lanes) -> Finding {
+    let readiness = lanes.readiness();
+    if let Some(clock) = readiness.clock {
+        return Finding::Failing(clock);
+    }
+    if !readiness.ready() {
+        let waiting: Vec<String> = readiness
+            .lanes
+            .iter()
+            .filter(|lane| lane.phase != lanes::LanePhase::Serving)
+            .map(|lane| {
+                let trouble = lane.trouble.as_deref().unwrap_or("no trouble so far");
+                format!("shard {} is {:?} ({trouble})", lane.shard, lane.phase)
+            })
+            .collect();
+        return Finding::Failing(waiting.join("; "));
+    }
+    if readiness.survives_power_cut {
+        Finding::Passing
+    } else {
+        Finding::Warning(readiness.durability)
+    }
+}
+
+/// Prints the banner where people and scripts look for it.
+fn say(banner: &str) {
+    crate::output::say(format_args!("{banner}"));
+}
+
+/// Runs what blocks away from the runtime's workers.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    tokio::task::spawn_blocking(work).await.context("a starting thread died")?
+}

@@ -1,0 +1,49 @@
+//! Opens the read store that the settings choose, and the queries over it.
+
+use std::sync::Arc;
+
+use read_models::{
+    PostgresReadStore, PostgresReaders, PostgresSettings, ReadQueries, ReadStore, SqliteReadStore,
+    SqliteReaders, SqliteSettings,
+};
+
+use crate::settings::{Mode, Places};
+
+/// The file of the embedded read models; it may be deleted, and is then built anew from the log.
+pub(crate) const READ_FILE: &str = "read.sqlite";
+
+/// Opens the read store, with its own tables brought up to date.
+///
+/// # Errors
+/// When the database is away or refuses.
+pub(crate) async fn open(places: &Places) -> anyhow::Result<Arc<dyn ReadStore>> {
+    let store: Arc<dyn ReadStore> = match places.mode()? {
+        Mode::Embedded => {
+            let path = places.data_dir.join(READ_FILE);
+            Arc::new(SqliteReadStore::open(&path, SqliteSettings::default())?)
+        }
+        Mode::Distributed { postgres, .. } => {
+            Arc::new(PostgresReadStore::new(&PostgresSettings::new(postgres.expose()))?)
+        }
+    };
+    store.prepare().await?;
+    Ok(store)
+}
+
+/// The queries over a store that was prepared.
+///
+/// # Errors
+/// When the database's address cannot be read, or the file cannot be opened.
+pub(crate) fn queries(places: &Places) -> anyhow::Result<Arc<ReadQueries>> {
+    let queries = match places.mode()? {
+        Mode::Embedded => {
+            let path = places.data_dir.join(READ_FILE);
+            ReadQueries::sqlite(SqliteReaders::open(&path, &SqliteSettings::default())?)
+        }
+        Mode::Distributed { postgres, .. } => {
+            let settings = PostgresSettings::new(postgres.expose());
+            ReadQueries::postgres(PostgresReaders::new(&settings)?)
+        }
+    };
+    Ok(Arc::new(queries))
+}
