@@ -132,6 +132,16 @@ impl ReadStore for PostgresReadStore {
             rows::recompute_sums(connection, generation, tables, deadline))
     }
 
+    async fn index(
+        &self,
+        generation: &Generation,
+        tables: &'static [&'static Table],
+    ) -> Result<(), ReadStoreError> {
+        let deadline = self.connections.scan_deadline;
+        call!(self.connections, deadline, connection =>
+            catalog::index(connection, generation, tables, deadline))
+    }
+
     async fn parked(&self, generation: &Generation) -> Result<Vec<ParkedStream>, ReadStoreError> {
         let deadline = self.connections.deadline;
         call!(self.connections, deadline, connection => catalog::parked(connection, generation))
