@@ -1,10 +1,12 @@
 //! Appending: all or nothing, in order, durable, with its refusals.
 
+use std::time::{Duration, Instant};
+
 use domain::{PositionVector, Refusal, RefusalKind, Timestamp};
 
 use super::TestWorld;
-use super::session::{Session, assert_log_holds};
-use crate::{AppendError, Batch, NewEvent, RefusalRecord, ShardId};
+use super::session::{DEADLINE, Session, assert_log_holds};
+use crate::{AppendError, Batch, LogEvent, NewEvent, RefusalRecord, ShardId};
 
 fn refusal(event: &NewEvent, refusal: Option<Refusal>) -> RefusalRecord {
     RefusalRecord {
@@ -54,6 +56,46 @@ pub fn a_batch_with_an_event_that_is_too_large_writes_nothing(world: &mut dyn Te
     session.author = before;
     session.append(&[stream, stream]);
     assert_log_holds(&session);
+}
+
+/// What was written before the log itself failed is seen by nobody, neither by one who waited for
+/// it nor by one who comes later; the next batch has its place.
+pub fn an_aborted_batch_is_invisible_and_its_writer_lives_on(world: &mut dyn TestWorld) {
+    let mut session = Session::start(world.log());
+    let partitions = session.topology.partitions_of(ShardId(0));
+    let streams: Vec<_> = partitions.map(|p| session.author.stream_in(p, 0)).collect();
+    session.append(&streams);
+    let begin = session.end();
+    let mut waiting = session.log.reader(&begin, &[]).unwrap();
+    let before = session.author.clone();
+    let epoch = session.epoch(ShardId(0));
+    // Large however well it is compressed, and less than the log says that it takes.
+    let large = session.log.record_bytes_max() - 10_000;
+    let mut events = session.events(&streams);
+    events.push(session.author.next(streams[0], epoch, large));
+
+    world.refuse_large_events(true);
+    let writer = &mut session.shards.get_mut(&ShardId(0)).unwrap().writer;
+    let aborted = writer.append(&Batch { events, refusals: Vec::new() });
+    let seen = waiting.poll(1000, Duration::from_millis(200)).unwrap();
+    world.refuse_large_events(false);
+
+    assert!(matches!(aborted, Err(AppendError::Aborted(_))), "{aborted:?}");
+    assert!(seen.is_empty(), "{seen:?}");
+    session.author = before;
+    session.append(&streams);
+    session.append(&streams[..1]);
+    assert_log_holds(&session);
+    let mut read = begin;
+    let deadline = Instant::now() + DEADLINE;
+    while !read.covers(&session.end()) {
+        assert!(Instant::now() < deadline, "read up to {read} of {}", session.end());
+        for record in waiting.poll(1000, Duration::from_millis(100)).unwrap() {
+            let written = |event: &LogEvent| event.position == record.position();
+            assert!(session.written.iter().any(written), "{record:?}");
+            read.advance(record.position());
+        }
+    }
 }
 
 /// Offsets rise in every partition, in the order of the batch; gaps are allowed.

@@ -121,28 +121,6 @@ fn a_transaction_left_open_cannot_be_committed_after_the_take_over() {
 }
 
 #[test]
-fn an_aborted_batch_is_invisible_and_its_writer_lives_on() {
-    let Some(world) = World::new("aborted") else { return };
-    let log = world.log();
-    let topology = log.topology();
-    let mut author = Author::new(topology);
-    let mut open = log.open_shard(SHARD, "").unwrap();
-    let topic = format!("{}.events", world.prefix);
-
-    world.set(&topic, &[("max.message.bytes", "300")]);
-    let refused = open.writer.append(&batch(events(&mut author.clone(), topology, SHARD, 7, 9)));
-    world.set(&topic, &[("max.message.bytes", "1048576")]);
-    let kept = batch(events(&mut author, topology, SHARD, open.epoch, 2));
-    let appended = open.writer.append(&kept).unwrap();
-
-    assert!(matches!(refused, Err(AppendError::Aborted(_))), "{refused:?}");
-    let records = read_until(&log, |records| only_events(records).len() >= 2);
-    let offsets: Vec<i64> =
-        only_events(&records).iter().map(|event| event.position.offset).collect();
-    assert_eq!(offsets, appended.offsets);
-}
-
-#[test]
 fn an_event_that_is_too_large_is_named_and_the_writer_lives_on() {
     let Some(world) = World::new("too-large") else { return };
     let log = world.log();
