@@ -124,10 +124,10 @@ impl Site<'_> {
             self.command_api(&mut assembly).await?;
         }
         if services.runs(Service::Projectors) {
-            self.projectors(&mut assembly).await?;
+            self.projectors(&mut assembly)?;
         }
         if services.runs(Service::QueryApi) {
-            self.query_api(&mut assembly).await?;
+            self.query_api(&mut assembly)?;
         }
         Ok(assembly)
     }
@@ -215,12 +215,7 @@ impl Site<'_> {
         Ok(())
     }
 
-    async fn query_api(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
-        let services = &self.settings.services;
-        if !services.runs(Service::Projectors) {
-            // The projectors may start later: queries find the store's own tables in any case.
-            stores::open(&self.settings.places).await?;
-        }
+    fn query_api(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
         let queries = stores::queries(&self.settings.places)?;
         let asked = Arc::clone(&queries);
         self.health.register("read models", move || {

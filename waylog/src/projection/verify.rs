@@ -35,7 +35,7 @@ pub(crate) fn run(question: &Verify) -> anyhow::Result<Ended> {
 }
 
 async fn verify_all(question: &Verify, open: &OpenLog) -> anyhow::Result<Ended> {
-    let store = stores::open(&question.places).await?;
+    let store = stores::open(&question.places)?;
     let mut ended = Ended::Done;
     let mut verified = 0;
     for projection in read_models::projections() {
