@@ -7,6 +7,7 @@ mod architecture;
 mod bad_input;
 mod compose;
 mod crashes;
+mod hand_over;
 mod journey;
 mod load;
 mod outages;

@@ -175,12 +175,18 @@ impl Site<'_> {
         if let Some(internal) = lanes.internal_routes() {
             assembly.internal = std::mem::take(&mut assembly.internal).merge(internal);
         }
+        if self.mode != Mode::Embedded {
+            // Others can take over: not a moment later than necessary. What is in flight here is
+            // sent on to them.
+            let leaving = Arc::clone(&lanes);
+            self.stop_with(Phase::Intake, "shards", async move { leaving.leave().await });
+        }
         self.stop_with(Phase::Drain, "lanes", async move { lanes.shutdown().await });
         Ok(())
     }
 
-    async fn projectors(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
-        let store = stores::open(&self.settings.places).await?;
+    fn projectors(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
+        let store = stores::open(&self.settings.places)?;
         let placements = read_models::projections()
             .into_iter()
             .map(|projection| Placement {
@@ -270,20 +276,9 @@ impl Site<'_> {
 
 fn lanes_finding(lanes: &Lanes) -> Finding {
     let readiness = lanes.readiness();
-    if let Some(clock) = readiness.clock {
-        return Finding::Failing(clock);
-    }
-    if !readiness.ready() {
-        let waiting: Vec<String> = readiness
-            .lanes
-            .iter()
-            .filter(|lane| lane.phase != lanes::LanePhase::Serving)
-            .map(|lane| {
-                let trouble = lane.trouble.as_deref().unwrap_or("no trouble so far");
-                format!("shard {} is {:?} ({trouble})", lane.shard, lane.phase)
-            })
-            .collect();
-        return Finding::Failing(waiting.join("; "));
+    let reasons = readiness.reasons();
+    if !reasons.is_empty() {
+        return Finding::Failing(reasons.join("; "));
     }
     if readiness.survives_power_cut {
         Finding::Passing
