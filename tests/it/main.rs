@@ -10,6 +10,7 @@ mod crashes;
 mod hand_over;
 mod journey;
 mod load;
+mod operator;
 mod outages;
 mod rebuilds;
 mod services;

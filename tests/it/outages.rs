@@ -123,7 +123,7 @@ fn a_start_needs_no_read_store() {
     client.await_ready();
     let seen = eventually(Duration::from_secs(30), || client.get(&location).status == 200);
 
-    assert_eq!((blind.status, blind.code()), (503, "unavailable"), "{:#}", blind.body);
+    assert_eq!((blind.status, blind.code()), (503, "read_store_unavailable"), "{:#}", blind.body);
     assert_eq!(unready.status, 503);
     for (check, word) in [("projections", "read_store_unavailable"), ("read models", "read store")]
     {

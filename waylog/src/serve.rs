@@ -78,6 +78,7 @@ pub(crate) fn run(settings: &Settings, effective: &[config::Setting]) -> anyhow:
 async fn serve(settings: &Settings, metrics: Metrics) -> anyhow::Result<Ended> {
     let mode = settings.places.mode()?;
     let authentication = identity::authentication(settings, &mode)?;
+    settings.services.check(&mode, authentication.development_mode())?;
     let listener = TcpListener::bind(settings.http.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.http.listen))?;

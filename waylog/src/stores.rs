@@ -30,6 +30,28 @@ pub(crate) fn open(places: &Places) -> anyhow::Result<Arc<dyn ReadStore>> {
     Ok(store)
 }
 
+/// The read store for those who only look: nothing is created, migrated or altered.
+///
+/// # Errors
+/// When the database's address cannot be read, or there is no file.
+pub(crate) fn look(places: &Places) -> anyhow::Result<Arc<dyn ReadStore>> {
+    let store: Arc<dyn ReadStore> = match places.mode()? {
+        Mode::Embedded => {
+            let path = places.data_dir.join(READ_FILE);
+            anyhow::ensure!(
+                path.exists(),
+                "there are no read models in {} yet: run `waylog serve`",
+                places.data_dir.display()
+            );
+            Arc::new(SqliteReadStore::open_read_only(&path, SqliteSettings::default())?)
+        }
+        Mode::Distributed { postgres, .. } => {
+            Arc::new(PostgresReadStore::read_only(&PostgresSettings::new(postgres.expose()))?)
+        }
+    };
+    Ok(store)
+}
+
 /// The queries over a store that was prepared.
 ///
 /// # Errors
