@@ -212,8 +212,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Opens the live generation, and creates it when the projection has none. The store is
-    /// prepared here, once: it may have been away when the process started.
+    /// Opens the live generation, created when there is none, in a store that is prepared here.
     async fn open(&mut self) -> Result<(), ReadStoreError> {
         self.folder = None;
         self.batch.clear();

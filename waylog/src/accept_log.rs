@@ -27,7 +27,8 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<Ended> {
     let dir = &question.places.data_dir;
     let plan = format_args!(
         "Would take the log in {} as it is, although its witness knows of more: events that were \
-         acknowledged and are missing stay missing. Restore a newer backup instead if there is one.",
+         acknowledged and are missing stay missing. Restore a newer backup instead if there is \
+         one.",
         dir.display()
     );
     if !agreed(question.yes, plan) {

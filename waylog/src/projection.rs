@@ -179,8 +179,8 @@ impl Named {
         let (name, offset) = (&self.name, &stopped["offset"]);
         let reason = stopped["reason"].as_str().unwrap_or_default();
         let plan = format_args!(
-            "Would let `{name}` go on at offset {offset} of partition {partition}, where it stopped \
-             ({reason}). What is missing in the log will be missing in its rows."
+            "Would let `{name}` go on at offset {offset} of partition {partition}, where it \
+             stopped ({reason}). What is missing in the log will be missing in its rows."
         );
         if !agreed(yes, plan) {
             return Ok(Ended::No);

@@ -98,7 +98,8 @@ impl World {
 
     /// The value of one of this deployment's settings, by variable.
     pub(crate) fn setting(&self, variable: &str) -> &str {
-        let (_, value) = self.settings.iter().find(|(known, _)| known == variable).unwrap();
+        // The last one counts, as it does for the processes.
+        let (_, value) = self.settings.iter().rfind(|(known, _)| known == variable).unwrap();
         value
     }
 
