@@ -29,6 +29,14 @@ const FOREIGN: &[(&str, &[&str])] = &[
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: &[&str] = &["common", "core", "shared", "utils", "util", "helpers", "manager"];
 
+/// Test code that may sleep: what waits for a condition, with a deadline, and what is slow on
+/// purpose.
+const SLEEPERS: &[&str] = &[
+    "event-log/tests/kafka/world.rs",
+    "projectors/tests/it/support/mod.rs",
+    "projectors/tests/it/support/poison.rs",
+];
+
 const FILE_LINES_MAX: usize = 400;
 const LINE_CHARACTERS_MAX: usize = 100;
 
@@ -221,6 +229,41 @@ fn no_test_is_ignored_and_no_lint_is_silenced() {
     }
 
     assert_none(&offences, "attributes that hide something");
+}
+
+#[test]
+fn no_test_sleeps() {
+    // Put together here, so that this file does not find itself.
+    let asleep = ["sleep", "("].concat();
+
+    let mut offences = Vec::new();
+    for (path, text) in sources() {
+        let excused = SLEEPERS.iter().any(|sleeper| path == Path::new(sleeper));
+        // The services that tests start live under `tests/` too, and are programs.
+        let program = path.starts_with("tests/src");
+        if excused || program {
+            continue;
+        }
+        let tests_from = text.lines().position(|line| line.starts_with("#[cfg(test)]"));
+        let from = if test_file(&path) { Some(0) } else { tests_from };
+        for (index, line) in text.lines().enumerate().skip(from.unwrap_or(usize::MAX)) {
+            if line.contains(&asleep) {
+                offences.push(format!("{}:{}: {}", path.display(), index + 1, line.trim()));
+            }
+        }
+    }
+
+    assert_none(&offences, "tests that sleep instead of waiting for a condition");
+}
+
+#[test]
+fn functions_stay_under_their_ceiling() {
+    let clippy: toml::Table = manifest(&root().join("clippy.toml"));
+    let workspace = manifest(&root().join("Cargo.toml"));
+
+    // Counted by the compiler's own reading of a function; `scripts/test` denies warnings.
+    assert_eq!(clippy["too-many-lines-threshold"].as_integer(), Some(70));
+    assert_eq!(workspace["workspace"]["lints"]["clippy"]["too_many_lines"].as_str(), Some("warn"));
 }
 
 #[test]

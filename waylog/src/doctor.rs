@@ -136,7 +136,7 @@ fn owner_of(log: &dyn EventLog, shard: ShardId) -> Option<ShardOwner> {
 fn look_at_read_store(settings: &Settings, findings: &mut Vec<Finding>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let states = runtime.block_on(async {
-        let store = stores::open(&settings.places).await?;
+        let store = stores::look(&settings.places)?;
         anyhow::Ok(store.generations().await?)
     });
     match states {

@@ -78,6 +78,7 @@ pub(crate) fn run(settings: &Settings, effective: &[config::Setting]) -> anyhow:
 async fn serve(settings: &Settings, metrics: Metrics) -> anyhow::Result<Ended> {
     let mode = settings.places.mode()?;
     let authentication = identity::authentication(settings, &mode)?;
+    settings.services.check(&mode, authentication.development_mode())?;
     let listener = TcpListener::bind(settings.http.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.http.listen))?;
@@ -124,10 +125,10 @@ impl Site<'_> {
             self.command_api(&mut assembly).await?;
         }
         if services.runs(Service::Projectors) {
-            self.projectors(&mut assembly).await?;
+            self.projectors(&mut assembly)?;
         }
         if services.runs(Service::QueryApi) {
-            self.query_api(&mut assembly).await?;
+            self.query_api(&mut assembly)?;
         }
         Ok(assembly)
     }
@@ -175,12 +176,18 @@ impl Site<'_> {
         if let Some(internal) = lanes.internal_routes() {
             assembly.internal = std::mem::take(&mut assembly.internal).merge(internal);
         }
+        if self.mode != Mode::Embedded {
+            // Others can take over: not a moment later than necessary. What is in flight here is
+            // sent on to them.
+            let leaving = Arc::clone(&lanes);
+            self.stop_with(Phase::Intake, "shards", async move { leaving.leave().await });
+        }
         self.stop_with(Phase::Drain, "lanes", async move { lanes.shutdown().await });
         Ok(())
     }
 
-    async fn projectors(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
-        let store = stores::open(&self.settings.places).await?;
+    fn projectors(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
+        let store = stores::open(&self.settings.places)?;
         let placements = read_models::projections()
             .into_iter()
             .map(|projection| Placement {
@@ -215,12 +222,7 @@ impl Site<'_> {
         Ok(())
     }
 
-    async fn query_api(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
-        let services = &self.settings.services;
-        if !services.runs(Service::Projectors) {
-            // The projectors may start later: queries find the store's own tables in any case.
-            stores::open(&self.settings.places).await?;
-        }
+    fn query_api(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
         let queries = stores::queries(&self.settings.places)?;
         let asked = Arc::clone(&queries);
         self.health.register("read models", move || {
@@ -275,20 +277,9 @@ impl Site<'_> {
 
 fn lanes_finding(lanes: &Lanes) -> Finding {
     let readiness = lanes.readiness();
-    if let Some(clock) = readiness.clock {
-        return Finding::Failing(clock);
-    }
-    if !readiness.ready() {
-        let waiting: Vec<String> = readiness
-            .lanes
-            .iter()
-            .filter(|lane| lane.phase != lanes::LanePhase::Serving)
-            .map(|lane| {
-                let trouble = lane.trouble.as_deref().unwrap_or("no trouble so far");
-                format!("shard {} is {:?} ({trouble})", lane.shard, lane.phase)
-            })
-            .collect();
-        return Finding::Failing(waiting.join("; "));
+    let reasons = readiness.reasons();
+    if !reasons.is_empty() {
+        return Finding::Failing(reasons.join("; "));
     }
     if readiness.survives_power_cut {
         Finding::Passing

@@ -153,6 +153,27 @@ impl ServicesSection {
     pub(crate) fn runs(&self, service: Service) -> bool {
         self.only.is_empty() || self.only.contains(&service)
     }
+
+    /// Refuses what would not do what it says.
+    ///
+    /// # Errors
+    /// A sentence that names the setting.
+    pub(crate) fn check(&self, mode: &Mode, development: bool) -> anyhow::Result<()> {
+        if *mode == Mode::Embedded && !self.runs(Service::CommandApi) {
+            return Err(WrongUse::because(
+                "--only without command-api is for a distributed deployment: nobody else could \
+                 write an embedded log while this process holds it; say --kafka-brokers too, or \
+                 leave --only out",
+            ));
+        }
+        if self.demo_data && !development {
+            return Err(WrongUse::because(
+                "--demo-data makes trips of the development account, which nobody could look at \
+                 without --dev-identity=true",
+            ));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -201,6 +222,16 @@ mod tests {
         let places = settings(&["--partitions", "8", "--shards", "3"]).places;
 
         assert!(places.mode().is_err());
+    }
+
+    #[test]
+    fn what_would_not_do_what_it_says_is_refused() {
+        let alone = settings(&["--only", "projectors"]).services;
+        let shown = settings(&["--demo-data"]).services;
+
+        assert!(alone.check(&Mode::Embedded, true).unwrap_err().to_string().contains("--only"));
+        assert!(shown.check(&Mode::Embedded, false).is_err());
+        assert!(shown.check(&Mode::Embedded, true).is_ok());
     }
 
     #[test]

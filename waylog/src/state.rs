@@ -6,7 +6,7 @@ use event_log::LogRecord;
 use serde_json::json;
 
 use crate::log::{self, OpenLog, Use};
-use crate::output::Ended;
+use crate::output::{Ended, complain};
 use crate::reading;
 use crate::settings::Places;
 
@@ -30,7 +30,7 @@ pub(crate) struct Question {
 /// # Errors
 /// When the log cannot be read, or an event is of a type that this program does not know.
 pub(crate) fn run(question: &Question) -> anyhow::Result<Ended> {
-    let OpenLog { log, codec } = log::open(&question.places, Use::Read)?;
+    let OpenLog { log, codec, .. } = log::open(&question.places, Use::Read)?;
     let stream = question.stream;
     let mut state = Some(State::initial(stream.category));
     let (mut version, mut time) = (0, None);
@@ -47,6 +47,11 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<Ended> {
         Ok(())
     })?;
     if version == 0 {
+        complain(format_args!("there is no event of {stream} up to there"));
+        return Ok(Ended::No);
+    }
+    if let Some(wanted) = question.at_version.filter(|wanted| *wanted > version) {
+        complain(format_args!("{stream} has no version {wanted} yet: it is at {version}"));
         return Ok(Ended::No);
     }
     let answer = json!({ "stream": stream, "version": version, "time": time, "state": state });

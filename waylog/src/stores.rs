@@ -12,11 +12,12 @@ use crate::settings::{Mode, Places};
 /// The file of the embedded read models; it may be deleted, and is then built anew from the log.
 pub(crate) const READ_FILE: &str = "read.sqlite";
 
-/// Opens the read store, with its own tables brought up to date.
+/// The read store for those who write it. Nothing is asked of a database yet: it may be away, and
+/// whoever writes prepares it when it is there.
 ///
 /// # Errors
-/// When the database is away or refuses.
-pub(crate) async fn open(places: &Places) -> anyhow::Result<Arc<dyn ReadStore>> {
+/// When the database's address cannot be read, or the file cannot be opened.
+pub(crate) fn open(places: &Places) -> anyhow::Result<Arc<dyn ReadStore>> {
     let store: Arc<dyn ReadStore> = match places.mode()? {
         Mode::Embedded => {
             let path = places.data_dir.join(READ_FILE);
@@ -26,7 +27,28 @@ pub(crate) async fn open(places: &Places) -> anyhow::Result<Arc<dyn ReadStore>> 
             Arc::new(PostgresReadStore::new(&PostgresSettings::new(postgres.expose()))?)
         }
     };
-    store.prepare().await?;
+    Ok(store)
+}
+
+/// The read store for those who only look: nothing is created, migrated or altered.
+///
+/// # Errors
+/// When the database's address cannot be read, or there is no file.
+pub(crate) fn look(places: &Places) -> anyhow::Result<Arc<dyn ReadStore>> {
+    let store: Arc<dyn ReadStore> = match places.mode()? {
+        Mode::Embedded => {
+            let path = places.data_dir.join(READ_FILE);
+            anyhow::ensure!(
+                path.exists(),
+                "there are no read models in {} yet: run `waylog serve`",
+                places.data_dir.display()
+            );
+            Arc::new(SqliteReadStore::open_read_only(&path, SqliteSettings::default())?)
+        }
+        Mode::Distributed { postgres, .. } => {
+            Arc::new(PostgresReadStore::read_only(&PostgresSettings::new(postgres.expose()))?)
+        }
+    };
     Ok(store)
 }
 
