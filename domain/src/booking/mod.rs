@@ -31,7 +31,11 @@ mod decide;
 mod error;
 mod event;
 pub mod limits;
+#[cfg(test)]
+mod properties;
 mod purchase;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use serde::{Deserialize, Serialize};

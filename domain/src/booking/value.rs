@@ -1,4 +1,5 @@
-//! The small values that bookings are made of.
+//! The small values that bookings are made of. Where a name on the wire differs, it is the Avro
+//! record's: names there are the whole log's, not a module's.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,7 @@ use crate::time::Timestamp;
 
 /// Where a booking stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename = "BookingStatus", rename_all = "snake_case")]
 pub enum Status {
     /// Asked for; nothing is set aside yet. The default for readers that know fewer.
     Requested,
@@ -67,7 +68,7 @@ pub enum CancelledBy {
 
 /// One line of a booking: what is bought of one offer, at the price agreed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename = "BookingLine", deny_unknown_fields)]
 pub struct Line {
     /// Its number in the booking, from 1.
     pub line: u32,
@@ -89,7 +90,7 @@ impl Line {
 
 /// A line that is held, with what the hold froze.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename = "BookingHeldLine", deny_unknown_fields)]
 pub struct HeldLine {
     /// Its number in the booking, from 1.
     pub line: u32,
@@ -129,7 +130,7 @@ impl HeldLine {
 
 /// A line that is sold, as read models count it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename = "BookingSoldLine", deny_unknown_fields)]
 pub struct SoldLine {
     /// Its number in the booking, from 1.
     pub line: u32,
@@ -153,7 +154,7 @@ pub struct SoldLine {
 
 /// What a cancellation returns for one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename = "BookingLineRefund", deny_unknown_fields)]
 pub struct LineRefund {
     /// The line's number in the booking, from 1.
     pub line: u32,

@@ -271,14 +271,14 @@ fn allocate(stock: &Stock, hold_id: HoldId, now: Timestamp) -> Decision {
 /// A compensation: with or without a sale, none of that hold comes (again) afterwards. What is
 /// still held stays held until it is released or expires.
 fn take_back(stock: &Stock, hold_id: HoldId, now: Timestamp) -> Vec<Event> {
-    let (sold, held) = (stock.allocations.get(&hold_id), stock.holds.get(&hold_id));
-    let (claim, valid_until) = match (sold, held) {
-        (Some(sold), _) => (Some(sold.claim.clone()), sold.valid_until),
+    // Nobody can ask for a hold that is valid for longer.
+    let longest = now.plus_seconds(i64::from(HOLD_VALIDITY_SECONDS_MAX));
+    let (claim, valid_until) = match (stock.allocations.get(&hold_id), stock.holds.get(&hold_id)) {
+        (Some(sold), _) => (Some(sold.claim.clone()), longest),
         (None, Some(held)) if held.returned => return vec![],
         (None, Some(held)) => (None, held.valid_until),
         (None, None) if stock.doors.closed_until(hold_id, now).is_some() => return vec![],
-        // Nobody can ask for a hold that is valid for longer.
-        (None, None) => (None, now.plus_seconds(i64::from(HOLD_VALIDITY_SECONDS_MAX))),
+        (None, None) => (None, longest),
     };
 
     let (offer_id, returned_at) = (stock.offer_id, now);

@@ -40,8 +40,12 @@ mod doors;
 mod error;
 mod event;
 pub mod limits;
+#[cfg(test)]
+mod properties;
 mod room;
 mod stock;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use serde::{Deserialize, Serialize};

@@ -80,8 +80,6 @@ pub struct Allocation {
     pub claim: Claim,
     /// The price of one place.
     pub unit_price: Money,
-    /// Until when its hold could have been asked for.
-    pub valid_until: Timestamp,
 }
 
 impl Stock {
@@ -164,8 +162,8 @@ impl Stock {
         let quantity = held.claim.quantity();
         self.held = self.held.saturating_sub(quantity);
         self.allocated = self.allocated.saturating_add(quantity);
-        let Held { line, claim, unit_price, valid_until, .. } = held;
-        self.allocations.insert(hold_id, Allocation { line, claim, unit_price, valid_until });
+        let Held { line, claim, unit_price, .. } = held;
+        self.allocations.insert(hold_id, Allocation { line, claim, unit_price });
     }
 }
 

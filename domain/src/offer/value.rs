@@ -80,7 +80,7 @@ pub enum Claim {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename = "Claim", deny_unknown_fields)]
 struct ClaimFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     quantity: Option<u32>,
