@@ -4,10 +4,15 @@
 //! aggregate.
 
 mod answer;
+mod booking;
+mod destination;
+mod fields;
 mod head;
 mod itinerary;
+mod offer;
 mod openapi;
 mod refused;
+mod seal;
 
 use std::sync::Arc;
 
@@ -15,11 +20,14 @@ use lanes::CommandPort;
 use service_kit::fingerprint::Fingerprinter;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use seal::{Purpose, SealError, Sealer};
+
 /// What every route needs.
 #[derive(Clone)]
 pub struct CommandApi {
     port: Arc<dyn CommandPort>,
     fingerprinter: Arc<Fingerprinter>,
+    sealer: Option<Arc<dyn Sealer>>,
 }
 
 impl CommandApi {
@@ -27,7 +35,15 @@ impl CommandApi {
     /// instance of a deployment.
     #[must_use]
     pub fn new(port: Arc<dyn CommandPort>, fingerprinter: Fingerprinter) -> Self {
-        Self { port, fingerprinter: Arc::new(fingerprinter) }
+        Self { port, fingerprinter: Arc::new(fingerprinter), sealer: None }
+    }
+
+    /// The API with a way to seal personal data; without one, what has to be sealed is refused as
+    /// unavailable.
+    #[must_use]
+    pub fn sealing_with(mut self, sealer: Arc<dyn Sealer>) -> Self {
+        self.sealer = Some(sealer);
+        self
     }
 }
 
@@ -35,11 +51,15 @@ impl CommandApi {
 /// without a `service_kit::auth::Identity` every route answers 401.
 #[must_use]
 pub fn router(api: CommandApi) -> OpenApiRouter {
-    itinerary::router().with_state(api)
+    routes().with_state(api)
 }
 
 /// The routes as they are described, without anything behind them.
 #[must_use]
 pub fn description() -> utoipa::openapi::OpenApi {
-    itinerary::router().to_openapi()
+    routes().to_openapi()
+}
+
+fn routes() -> OpenApiRouter<CommandApi> {
+    itinerary::router().merge(destination::router()).merge(offer::router()).merge(booking::router())
 }

@@ -13,17 +13,27 @@ use crate::ids::parse_uuid;
 pub enum Category {
     /// A traveller's trip.
     Itinerary,
+    /// A place that people travel to.
+    Destination,
+    /// Something that can be sold.
+    Offer,
+    /// One traveller's purchase.
+    Booking,
 }
 
 impl Category {
     /// Every category, for listings and exhaustive tests.
-    pub const ALL: &'static [Self] = &[Self::Itinerary];
+    pub const ALL: &'static [Self] =
+        &[Self::Itinerary, Self::Destination, Self::Offer, Self::Booking];
 
     /// The category's wire name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Itinerary => "itinerary",
+            Self::Destination => "destination",
+            Self::Offer => "offer",
+            Self::Booking => "booking",
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
+use domain::ids::PersonId;
 use domain::itinerary::Command as Itinerary;
-use domain::{Command, Refusal, RefusalKind};
+use domain::{Command, Refusal, RefusalKind, Sealed};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use lanes::{Accepted, CommandError, CommandPort, CommandRequest, TokenText};
@@ -13,7 +14,7 @@ use service_kit::auth::{self, Authentication, DEV_ACCOUNT};
 use service_kit::fingerprint::Fingerprinter;
 use tower::ServiceExt as _;
 
-use crate::CommandApi;
+use crate::{CommandApi, Purpose, SealError, Sealer};
 
 const KEY: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 const TRIP: &str = "0190b3a0-0000-7000-8000-000000000001";
@@ -32,22 +33,50 @@ impl CommandPort for Port {
     }
 }
 
-struct World {
+/// Seals so that a test can tell what for and how much.
+struct Marker;
+
+#[async_trait::async_trait]
+impl Sealer for Marker {
+    async fn seal(
+        &self,
+        person: PersonId,
+        purpose: Purpose,
+        text: &str,
+    ) -> Result<Sealed, SealError> {
+        let ciphertext = format!("{purpose:?}-{}", text.len());
+        Ok(Sealed { person, ciphertext })
+    }
+}
+
+pub(crate) struct World {
     port: Arc<Port>,
 }
 
 impl World {
-    fn answering(answer: Result<Accepted, CommandError>) -> Self {
+    pub(crate) fn answering(answer: Result<Accepted, CommandError>) -> Self {
         Self { port: Arc::new(Port { sent: Mutex::default(), answer }) }
     }
 
-    fn accepting() -> Self {
+    pub(crate) fn accepting() -> Self {
         let position = TokenText("0190b3a0-0000-7000-8000-000000000009@0:17".to_owned());
         Self::answering(Ok(Accepted { version: 3, position, replayed: false, events: 1 }))
     }
 
-    async fn send(&self, method: &str, path: &str, body: &str) -> Response<Body> {
+    pub(crate) async fn send(&self, method: &str, path: &str, body: &str) -> Response<Body> {
+        self.send_as("admin", method, path, body).await
+    }
+
+    /// Sends as the development account with those roles.
+    pub(crate) async fn send_as(
+        &self,
+        roles: &str,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> Response<Body> {
         let api = CommandApi::new(Arc::clone(&self.port) as _, Fingerprinter::new(b"key"));
+        let api = api.sealing_with(Arc::new(Marker));
         let (router, _) = crate::router(api).split_for_parts();
         let router = auth::protect(router, Authentication::development());
         let wait = std::time::Duration::from_secs(10);
@@ -56,23 +85,24 @@ impl World {
             .uri(path)
             .header("content-type", "application/json")
             .header("idempotency-key", KEY)
+            .header("waylog-dev-roles", roles)
             .body(Body::from(body.to_owned()))
             .unwrap();
         service_kit::request_layer::wrap(router, wait).oneshot(request).await.unwrap()
     }
 
-    fn only_command(&self) -> CommandRequest {
+    pub(crate) fn only_command(&self) -> CommandRequest {
         let sent = self.port.sent.lock().unwrap();
         assert_eq!(sent.len(), 1, "exactly one command is sent");
         sent[0].clone()
     }
 
-    fn nothing_sent(&self) -> bool {
+    pub(crate) fn nothing_sent(&self) -> bool {
         self.port.sent.lock().unwrap().is_empty()
     }
 }
 
-async fn body(response: Response<Body>) -> Value {
+pub(crate) async fn body(response: Response<Body>) -> Value {
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     serde_json::from_slice(&bytes).unwrap()
 }

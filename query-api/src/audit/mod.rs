@@ -3,9 +3,12 @@
 //!
 //! | `GET /v1/audit/...` | who may |
 //! |---|---|
-//! | `streams/{stream}/events`, `.../state`, `.../diff` | staff; owner and collaborators |
+//! | `streams/{stream}/events`, `.../state`, `.../diff` | staff; who may read what it is about |
 //! | `correlations/{id}` | staff |
 //! | `actors/{actor}` | staff; the account itself |
+//!
+//! An itinerary's history is open to its owner and collaborators, a booking's to its owner; those
+//! of offers and destinations to staff alone.
 //!
 //! Staff are support, operators and admins. To others a stream does not exist (404
 //! `stream_not_found`), and the rest is 403 `forbidden`. That an itinerary is shared, or an
@@ -21,7 +24,7 @@ mod stream;
 mod travel;
 mod tree;
 
-use domain::ids::ItineraryId;
+use domain::ids::{BookingId, ItineraryId};
 use domain::{Category, StreamName};
 use read_models::queries::Viewer;
 use service_kit::Problem;
@@ -69,6 +72,13 @@ impl QueryApi {
                     .any(|member| member.account_id == account && member.state == "joined");
                 if joined { Ok(()) } else { Err(not_found()) }
             }
+            Category::Booking => {
+                let owner = self.0.queries.booking_owner(&caller.tenant, BookingId(stream.id));
+                let owner = owner.await.map_err(failure::of_query)?.value;
+                if owner == Some(account) { Ok(()) } else { Err(not_found()) }
+            }
+            // What is sold, and to whom, is the platform's own business.
+            Category::Destination | Category::Offer => Err(not_found()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::ids::{AccountId, ItineraryId};
+use domain::ids::{AccountId, BookingId, ItineraryId};
 use domain::{Category, PositionVector, StreamName, Tenant};
 use read_models::ReadQueries;
 use read_models::projections::AuditRow;
@@ -19,7 +19,7 @@ const AUDIENCES_MAX: usize = 4096;
 /// Who may see the events of a stream.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Audience {
-    /// Owner, collaborators, and who is invited.
+    /// Of an itinerary: owner, collaborators, and who is invited; of a booking: its owner.
     pub(super) members: Vec<AccountId>,
     /// Whether everybody with the link may.
     pub(super) shared: bool,
@@ -119,6 +119,25 @@ fn changes_people(event_type: &str) -> bool {
             | "itinerary-booking-detached"
             | "itinerary-commented"
             | "itinerary-archived"
+            | "destination-described"
+            | "destination-retired"
+            | "offer-listed"
+            | "offer-repriced"
+            | "offer-capacity-changed"
+            | "offer-held"
+            | "offer-hold-released"
+            | "offer-hold-expired"
+            | "offer-allocated"
+            | "offer-returned"
+            | "offer-closed"
+            | "booking-requested"
+            | "booking-held"
+            | "booking-confirmed"
+            | "booking-rejected"
+            | "booking-expired"
+            | "booking-cancellation-requested"
+            | "booking-cancelled"
+            | "booking-travellers-changed"
     )
 }
 
@@ -135,6 +154,12 @@ async fn look_up(queries: &ReadQueries, event: &AuditRow) -> Result<Audience, Qu
                 shared: detail.itinerary.shared,
             }))
         }
+        Category::Booking => {
+            let owner = queries.booking_owner(&event.tenant, BookingId(id)).await?.value;
+            Ok(Audience { members: owner.into_iter().collect(), shared: false })
+        }
+        // Staff alone.
+        Category::Destination | Category::Offer => Ok(Audience::default()),
     }
 }
 

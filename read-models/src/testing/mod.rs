@@ -7,6 +7,7 @@ pub mod harness;
 pub mod loader;
 #[expect(clippy::unwrap_used, reason = "what a test expects")]
 pub mod query_suite;
+pub mod sales;
 pub mod samples;
 #[expect(clippy::unwrap_used, reason = "what a test expects")]
 pub mod store_suite;

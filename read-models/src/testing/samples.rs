@@ -7,10 +7,11 @@ use domain::ids::{
 };
 use domain::itinerary as trip;
 use domain::{
-    Actor, Category, Digest, Envelope, Event, Position, RecordedEvent, StreamName, Tenant,
-    Timestamp,
+    Actor, Digest, Envelope, Event, Position, RecordedEvent, StreamName, Tenant, Timestamp,
 };
 use uuid::Uuid;
+
+use super::sales;
 
 /// The first instant of a sample log: 2026-05-01T00:00:00Z.
 pub const START: Timestamp = Timestamp::from_micros(1_777_593_600_000_000);
@@ -30,12 +31,12 @@ impl SampleLog {
         Self::default()
     }
 
-    /// Appends an event of a trip, by an account, for the default tenant.
+    /// Appends an event of the thing with that id, by an account, for the default tenant.
     pub fn append(&mut self, partition: u32, id: Uuid, actor: Uuid, event: impl Into<Event>) {
         self.append_for(&Tenant::default(), partition, id, actor, event);
     }
 
-    /// Appends an event of a trip, by an account.
+    /// Appends an event of the thing with that id, by an account.
     pub fn append_for(
         &mut self,
         tenant: &Tenant,
@@ -45,7 +46,7 @@ impl SampleLog {
         event: impl Into<Event>,
     ) {
         let event = event.into();
-        let stream = StreamName::new(Category::Itinerary, id);
+        let stream = StreamName::new(event.category(), id);
         let version = self.versions.entry(stream).or_default();
         *version += 1;
         let sequence = self.sequences.entry(partition).or_default();
@@ -179,7 +180,7 @@ pub fn any_event(kind: u8, which: u8, id: Uuid) -> Event {
     let account_id = AccountId(Uuid::from_u128(0xB0 + u128::from(which % 3)));
     let booking_id = BookingId(thing);
     let title = format!("Título {which}");
-    match kind % 16 {
+    match kind % (16 + sales::KINDS) {
         0 => created(id, account_id.0, &title).into(),
         1 => trip::ItineraryRenamed { itinerary_id, title }.into(),
         2 => {
@@ -212,6 +213,7 @@ pub fn any_event(kind: u8, which: u8, id: Uuid) -> Event {
         12 => commented(id, thing, account_id.0, &title).into(),
         13 => trip::ItineraryShared { itinerary_id }.into(),
         14 => trip::ItineraryUnshared { itinerary_id }.into(),
-        _ => trip::ItineraryArchived { itinerary_id }.into(),
+        15 => trip::ItineraryArchived { itinerary_id }.into(),
+        sale => sales::any_sale(sale - 16, which, id),
     }
 }
