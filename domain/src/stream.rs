@@ -13,17 +13,27 @@ use crate::ids::parse_uuid;
 pub enum Category {
     /// A traveller's trip.
     Itinerary,
+    /// Money for a booking.
+    Payment,
+    /// A seller's documents of one year.
+    InvoiceSeries,
+    /// A message to somebody.
+    Notification,
 }
 
 impl Category {
     /// Every category, for listings and exhaustive tests.
-    pub const ALL: &'static [Self] = &[Self::Itinerary];
+    pub const ALL: &'static [Self] =
+        &[Self::Itinerary, Self::Payment, Self::InvoiceSeries, Self::Notification];
 
     /// The category's wire name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Itinerary => "itinerary",
+            Self::Payment => "payment",
+            Self::InvoiceSeries => "invoice-series",
+            Self::Notification => "notification",
         }
     }
 }
