@@ -3,7 +3,7 @@
 //!
 //! | `GET /v1/audit/...` | who may |
 //! |---|---|
-//! | `streams/{stream}/events`, `.../state`, `.../diff` | staff; owner and collaborators |
+//! | `streams/{stream}/events`, `.../state`, `.../diff` | staff; a trip's owner and collaborators; the account that a payment is of |
 //! | `correlations/{id}` | staff |
 //! | `actors/{actor}` | staff; the account itself |
 //!
@@ -21,7 +21,7 @@ mod stream;
 mod travel;
 mod tree;
 
-use domain::ids::ItineraryId;
+use domain::ids::{ItineraryId, PaymentId};
 use domain::{Category, StreamName};
 use read_models::queries::Viewer;
 use service_kit::Problem;
@@ -30,7 +30,7 @@ use utoipa_axum::routes;
 
 use crate::caller::Caller;
 use crate::consistency::WaitFor;
-use crate::{AUDIT, ITINERARIES, QueryApi, failure};
+use crate::{AUDIT, ITINERARIES, PAYMENTS, QueryApi, failure};
 
 pub(crate) fn router() -> OpenApiRouter<QueryApi> {
     OpenApiRouter::new()
@@ -56,11 +56,12 @@ impl QueryApi {
         if caller.staff {
             return self.reach(wait, &[AUDIT]).await;
         }
-        self.reach(wait, &[ITINERARIES, AUDIT]).await?;
         let account = caller.account().ok_or_else(not_found)?;
+        let viewer = Viewer::Account(account);
         match stream.category {
             Category::Itinerary => {
-                let (viewer, id) = (Viewer::Account(account), ItineraryId(stream.id));
+                self.reach(wait, &[ITINERARIES, AUDIT]).await?;
+                let id = ItineraryId(stream.id);
                 let answer = self.0.queries.itinerary(&caller.tenant, viewer, id).await;
                 let detail = answer.map_err(failure::of_query)?.value.ok_or_else(not_found)?;
                 let joined = detail
@@ -69,6 +70,14 @@ impl QueryApi {
                     .any(|member| member.account_id == account && member.state == "joined");
                 if joined { Ok(()) } else { Err(not_found()) }
             }
+            Category::Payment => {
+                self.reach(wait, &[PAYMENTS, AUDIT]).await?;
+                let id = PaymentId(stream.id);
+                let answer = self.0.queries.payment(&caller.tenant, viewer, id).await;
+                answer.map_err(failure::of_query)?.value.map(drop).ok_or_else(not_found)
+            }
+            // Documents and messages are for staff alone.
+            Category::InvoiceSeries | Category::Notification => Err(not_found()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::ids::{AccountId, ItineraryId};
+use domain::ids::{AccountId, ItineraryId, PaymentId};
 use domain::{Category, PositionVector, StreamName, Tenant};
 use read_models::ReadQueries;
 use read_models::projections::AuditRow;
@@ -19,7 +19,7 @@ const AUDIENCES_MAX: usize = 4096;
 /// Who may see the events of a stream.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Audience {
-    /// Owner, collaborators, and who is invited.
+    /// A trip's owner, collaborators, and who is invited; the account that a payment is of.
     pub(super) members: Vec<AccountId>,
     /// Whether everybody with the link may.
     pub(super) shared: bool,
@@ -119,6 +119,23 @@ fn changes_people(event_type: &str) -> bool {
             | "itinerary-booking-detached"
             | "itinerary-commented"
             | "itinerary-archived"
+            | "payment-authorized"
+            | "payment-capture-requested"
+            | "payment-succeeded"
+            | "payment-failed"
+            | "payment-timed-out"
+            | "payment-voided"
+            | "payment-void-failed"
+            | "payment-refund-requested"
+            | "payment-refunded"
+            | "payment-refund-failed"
+            | "invoice-issued"
+            | "invoice-credited"
+            | "notification-requested"
+            | "notification-sent"
+            | "notification-failed"
+            | "notification-delivered"
+            | "notification-abandoned"
     )
 }
 
@@ -135,6 +152,15 @@ async fn look_up(queries: &ReadQueries, event: &AuditRow) -> Result<Audience, Qu
                 shared: detail.itinerary.shared,
             }))
         }
+        Category::Payment => {
+            let found = queries.payment(&event.tenant, Viewer::Operator, PaymentId(id)).await?;
+            Ok(found.value.map_or_else(Audience::default, |payment| Audience {
+                members: vec![payment.account_id],
+                shared: false,
+            }))
+        }
+        // Documents and messages are shown to staff alone.
+        Category::InvoiceSeries | Category::Notification => Ok(Audience::default()),
     }
 }
 
@@ -146,10 +172,11 @@ mod tests {
     fn every_event_about_people_or_sharing_forgets_the_audience() {
         let lasting: Vec<_> = domain::Event::names().filter(|name| !changes_people(name)).collect();
 
-        assert_eq!(domain::Event::names().count() - lasting.len(), 6);
+        assert_eq!(domain::Event::names().count() - lasting.len(), 8);
         for name in ["created", "collaborator-left", "collaborator-invited", "shared", "unshared"] {
             assert!(changes_people(&format!("itinerary-{name}")), "{name}");
         }
+        assert!(changes_people("payment-requested") && changes_people("payment-void-requested"));
         assert!(changes_people("itinerary-teleported"));
     }
 }

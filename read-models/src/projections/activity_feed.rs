@@ -73,6 +73,7 @@ impl Projection for ActivityFeed {
                 happened_at: event.envelope.recorded_at,
                 details: Document(details(&event.event)),
             }),
+            Event::Payment(_) | Event::InvoiceSeries(_) | Event::Notification(_) => {}
         }
     }
 }

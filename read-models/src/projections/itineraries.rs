@@ -52,6 +52,7 @@ impl Projection for Itineraries {
                     keys.push(RowKey { table: ActivityRow::TABLE, key });
                 }
             }
+            Event::Payment(_) | Event::InvoiceSeries(_) | Event::Notification(_) => {}
         }
     }
 
@@ -112,6 +113,7 @@ impl Projection for Itineraries {
                     "archived".clone_into(&mut row.status);
                 }),
             },
+            Event::Payment(_) | Event::InvoiceSeries(_) | Event::Notification(_) => {}
         }
     }
 }
@@ -256,7 +258,7 @@ fn activity_key(trip: Uuid, activity: Uuid) -> Vec<Value> {
 }
 
 /// The literal that a value has on the wire (`editor`, `flight`).
-fn wire_name(value: &impl Serialize) -> String {
+pub(super) fn wire_name(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,
         other => unreachable!("an enumeration without fields is text on the wire, not {other:?}"),
