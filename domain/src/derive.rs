@@ -2,8 +2,8 @@
 //!
 //! UUIDv8 over SHA-256 of what they derive from. Every part is preceded by its length and the whole
 //! by its purpose, so that no two derivations meet by concatenation. Where an id is derived from
-//! another, the first 48 bits are that one's: in a UUIDv7 they are its time, so that what is created
-//! together is stored together in every index; the other 74 bits keep ids apart.
+//! another, the first 48 bits are that one's: in a UUIDv7 they are its time, so that what is
+//! created together is stored together in every index; the other 74 bits keep ids apart.
 
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -137,5 +137,18 @@ mod tests {
 
         assert_eq!(saga.0.as_bytes()[..6], booking(1).0.as_bytes()[..6]);
         assert_eq!(hold(saga, 1).0.as_bytes()[..6], saga.0.as_bytes()[..6]);
+    }
+
+    /// These names are in the log for ever: another derivation would book twice.
+    #[test]
+    fn names_stay_what_they_are() {
+        let saga = trip_saga(booking(1));
+
+        assert_eq!(saga.to_string(), "00000000-0001-89cc-9c90-c212623375d2");
+        assert_eq!(hold(saga, 1).to_string(), "00000000-0001-889c-b9da-81fc92d94358");
+        assert_eq!(
+            step_command(saga, "capture", 2).to_string(),
+            "00000000-0001-8027-b86a-1b9451022b3f"
+        );
     }
 }

@@ -3,9 +3,12 @@
 //!
 //! | `GET /v1/audit/...` | who may |
 //! |---|---|
-//! | `streams/{stream}/events`, `.../state`, `.../diff` | staff; a trip's owner and collaborators; the account that a payment is of |
+//! | `streams/{stream}/events`, `.../state`, `.../diff` | staff; who may read what it is about |
 //! | `correlations/{id}` | staff |
 //! | `actors/{actor}` | staff; the account itself |
+//!
+//! An itinerary's history is open to its owner and collaborators, a booking's to its owner; those of
+//! offers and destinations to staff alone.
 //!
 //! Staff are support, operators and admins. To others a stream does not exist (404
 //! `stream_not_found`), and the rest is 403 `forbidden`. That an itinerary is shared, or an
@@ -21,7 +24,7 @@ mod stream;
 mod travel;
 mod tree;
 
-use domain::ids::{ItineraryId, PaymentId};
+use domain::ids::{BookingId, ItineraryId, PaymentId};
 use domain::{Category, StreamName};
 use read_models::queries::Viewer;
 use service_kit::Problem;
@@ -56,11 +59,11 @@ impl QueryApi {
         if caller.staff {
             return self.reach(wait, &[AUDIT]).await;
         }
+        self.reach(wait, &[ITINERARIES, PAYMENTS, AUDIT]).await?;
         let account = caller.account().ok_or_else(not_found)?;
         let viewer = Viewer::Account(account);
         match stream.category {
             Category::Itinerary => {
-                self.reach(wait, &[ITINERARIES, AUDIT]).await?;
                 let id = ItineraryId(stream.id);
                 let answer = self.0.queries.itinerary(&caller.tenant, viewer, id).await;
                 let detail = answer.map_err(failure::of_query)?.value.ok_or_else(not_found)?;
@@ -70,14 +73,21 @@ impl QueryApi {
                     .any(|member| member.account_id == account && member.state == "joined");
                 if joined { Ok(()) } else { Err(not_found()) }
             }
+            Category::Booking => {
+                let owner = self.0.queries.booking_owner(&caller.tenant, BookingId(stream.id));
+                let owner = owner.await.map_err(failure::of_query)?.value;
+                if owner == Some(account) { Ok(()) } else { Err(not_found()) }
+            }
             Category::Payment => {
-                self.reach(wait, &[PAYMENTS, AUDIT]).await?;
                 let id = PaymentId(stream.id);
                 let answer = self.0.queries.payment(&caller.tenant, viewer, id).await;
                 answer.map_err(failure::of_query)?.value.map(drop).ok_or_else(not_found)
             }
-            // Documents and messages are for staff alone.
-            Category::InvoiceSeries | Category::Notification => Err(not_found()),
+            // What is sold and to whom, documents and messages are the platform's own business.
+            Category::Destination
+            | Category::Offer
+            | Category::InvoiceSeries
+            | Category::Notification => Err(not_found()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::ids::{AccountId, ItineraryId, PaymentId};
+use domain::ids::{AccountId, BookingId, ItineraryId, PaymentId};
 use domain::{Category, PositionVector, StreamName, Tenant};
 use read_models::ReadQueries;
 use read_models::projections::AuditRow;
@@ -19,7 +19,8 @@ const AUDIENCES_MAX: usize = 4096;
 /// Who may see the events of a stream.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Audience {
-    /// A trip's owner, collaborators, and who is invited; the account that a payment is of.
+    /// Of an itinerary: owner, collaborators, and who is invited; of a booking: its owner; of a
+    /// payment: the owner of its booking.
     pub(super) members: Vec<AccountId>,
     /// Whether everybody with the link may.
     pub(super) shared: bool,
@@ -119,6 +120,25 @@ fn changes_people(event_type: &str) -> bool {
             | "itinerary-booking-detached"
             | "itinerary-commented"
             | "itinerary-archived"
+            | "destination-described"
+            | "destination-retired"
+            | "offer-listed"
+            | "offer-repriced"
+            | "offer-capacity-changed"
+            | "offer-held"
+            | "offer-hold-released"
+            | "offer-hold-expired"
+            | "offer-allocated"
+            | "offer-returned"
+            | "offer-closed"
+            | "booking-requested"
+            | "booking-held"
+            | "booking-confirmed"
+            | "booking-rejected"
+            | "booking-expired"
+            | "booking-cancellation-requested"
+            | "booking-cancelled"
+            | "booking-travellers-changed"
             | "payment-authorized"
             | "payment-capture-requested"
             | "payment-succeeded"
@@ -152,6 +172,10 @@ async fn look_up(queries: &ReadQueries, event: &AuditRow) -> Result<Audience, Qu
                 shared: detail.itinerary.shared,
             }))
         }
+        Category::Booking => {
+            let owner = queries.booking_owner(&event.tenant, BookingId(id)).await?.value;
+            Ok(Audience { members: owner.into_iter().collect(), shared: false })
+        }
         Category::Payment => {
             let found = queries.payment(&event.tenant, Viewer::Operator, PaymentId(id)).await?;
             Ok(found.value.map_or_else(Audience::default, |payment| Audience {
@@ -159,8 +183,11 @@ async fn look_up(queries: &ReadQueries, event: &AuditRow) -> Result<Audience, Qu
                 shared: false,
             }))
         }
-        // Documents and messages are shown to staff alone.
-        Category::InvoiceSeries | Category::Notification => Ok(Audience::default()),
+        // Staff alone.
+        Category::Destination
+        | Category::Offer
+        | Category::InvoiceSeries
+        | Category::Notification => Ok(Audience::default()),
     }
 }
 

@@ -73,7 +73,13 @@ impl Projection for ActivityFeed {
                 happened_at: event.envelope.recorded_at,
                 details: Document(details(&event.event)),
             }),
-            Event::Payment(_) | Event::InvoiceSeries(_) | Event::Notification(_) => {}
+            // A trip's feed tells of its bookings by its own events.
+            Event::Destination(_)
+            | Event::Offer(_)
+            | Event::Booking(_)
+            | Event::Payment(_)
+            | Event::InvoiceSeries(_)
+            | Event::Notification(_) => {}
         }
     }
 }

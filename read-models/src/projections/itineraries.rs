@@ -52,7 +52,12 @@ impl Projection for Itineraries {
                     keys.push(RowKey { table: ActivityRow::TABLE, key });
                 }
             }
-            Event::Payment(_) | Event::InvoiceSeries(_) | Event::Notification(_) => {}
+            Event::Destination(_)
+            | Event::Offer(_)
+            | Event::Booking(_)
+            | Event::Payment(_)
+            | Event::InvoiceSeries(_)
+            | Event::Notification(_) => {}
         }
     }
 
@@ -113,7 +118,13 @@ impl Projection for Itineraries {
                     "archived".clone_into(&mut row.status);
                 }),
             },
-            Event::Payment(_) | Event::InvoiceSeries(_) | Event::Notification(_) => {}
+            // What a trip shows of its bookings comes by its own events.
+            Event::Destination(_)
+            | Event::Offer(_)
+            | Event::Booking(_)
+            | Event::Payment(_)
+            | Event::InvoiceSeries(_)
+            | Event::Notification(_) => {}
         }
     }
 }

@@ -87,14 +87,24 @@ impl Projection for Notifications {
             Event::Notification(_) => {
                 keys.push(RowKey { table: NotificationRow::TABLE, key: key(event) });
             }
-            Event::Itinerary(_) | Event::Payment(_) | Event::InvoiceSeries(_) => {}
+            Event::Itinerary(_)
+            | Event::Destination(_)
+            | Event::Offer(_)
+            | Event::Booking(_)
+            | Event::Payment(_)
+            | Event::InvoiceSeries(_) => {}
         }
     }
 
     fn fold(&self, rows: &mut Rows, event: &RecordedEvent) {
         let happened = match &event.event {
             Event::Notification(happened) => happened,
-            Event::Itinerary(_) | Event::Payment(_) | Event::InvoiceSeries(_) => return,
+            Event::Itinerary(_)
+            | Event::Destination(_)
+            | Event::Offer(_)
+            | Event::Booking(_)
+            | Event::Payment(_)
+            | Event::InvoiceSeries(_) => return,
         };
         let at = event.envelope.recorded_at;
         let begun = || begun(event, happened);

@@ -104,14 +104,24 @@ impl Projection for Payments {
     fn keys(&self, event: &RecordedEvent, keys: &mut Vec<RowKey>) {
         match &event.event {
             Event::Payment(_) => keys.push(RowKey { table: PaymentRow::TABLE, key: key(event) }),
-            Event::Itinerary(_) | Event::InvoiceSeries(_) | Event::Notification(_) => {}
+            Event::Itinerary(_)
+            | Event::Destination(_)
+            | Event::Offer(_)
+            | Event::Booking(_)
+            | Event::InvoiceSeries(_)
+            | Event::Notification(_) => {}
         }
     }
 
     fn fold(&self, rows: &mut Rows, event: &RecordedEvent) {
         let happened = match &event.event {
             Event::Payment(happened) => happened,
-            Event::Itinerary(_) | Event::InvoiceSeries(_) | Event::Notification(_) => return,
+            Event::Itinerary(_)
+            | Event::Destination(_)
+            | Event::Offer(_)
+            | Event::Booking(_)
+            | Event::InvoiceSeries(_)
+            | Event::Notification(_) => return,
         };
         let row = rows.read::<PaymentRow>(&key(event));
         let before = row.as_ref().map_or_else(State::default, |row| row.ledger.0.clone());
