@@ -10,6 +10,9 @@ use uuid::Uuid;
 
 use super::samples::START;
 
+/// Kinds of [`any_event`].
+pub const KINDS: u8 = 19;
+
 /// Euros, in cents.
 #[must_use]
 pub fn eur(amount: i64) -> Money {
@@ -90,7 +93,7 @@ pub fn notification_requested(id: Uuid, booking: Uuid) -> notification::Notifica
     }
 }
 
-/// One of every kind of these events, by number from 0 to 18.
+/// One of every kind of these events, by number below [`KINDS`].
 ///
 /// # Panics
 /// For another number.
