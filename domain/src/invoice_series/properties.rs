@@ -71,7 +71,8 @@ proptest! {
     ) {
         let mut state = InvoiceSeries::default();
         for command in &story {
-            let Ok(events) = decide(&state, &saga(), command, Timestamp::default()) else { continue };
+            let decided = decide(&state, &saga(), command, Timestamp::default());
+            let Ok(events) = decided else { continue };
             state = events.iter().fold(state, InvoiceSeries::evolve);
 
             let again = decide(&state, &saga(), command, Timestamp::default());

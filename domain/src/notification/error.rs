@@ -1,5 +1,5 @@
-//! How a notification says no: each variant names the broken rule and carries what a caller needs to
-//! act on it.
+//! How a notification says no: each variant names the broken rule and carries what a caller needs
+//! to act on it.
 
 use super::Status;
 use crate::ids::NotificationId;

@@ -11,8 +11,8 @@
 //!
 //! Invariants, at every version:
 //! - It is requested once.
-//! - What its provider says is never refused, and is recorded once: a try that failed by its number,
-//!   a dispatch and a delivery once.
+//! - What its provider says is never refused, and is recorded once: a try that failed by its
+//!   number, a dispatch and a delivery once.
 //! - What was sent or delivered is not given up.
 //!
 //! Systems alone ask (sagas, connectors).

@@ -76,7 +76,7 @@ row! {
     }
     indexes &[
         Index { name: "booking", kind: IndexKind::Ordered(&["tenant", "booking_id"]) },
-        Index { name: "account", kind: IndexKind::Ordered(&["tenant", "account_id", "created_at"]) },
+        Index { name: "owner", kind: IndexKind::Ordered(&["tenant", "account_id", "created_at"]) },
         Index { name: "time", kind: IndexKind::Ordered(&["tenant", "created_at"]) },
     ]
 }

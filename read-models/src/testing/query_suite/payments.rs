@@ -21,8 +21,8 @@ fn booking(n: u128) -> Uuid {
     Uuid::from_u128(0xB000 + n)
 }
 
-/// Payments 1 to 5 of the owner, for bookings 1, 0, 1, 0, 1; the first was captured. Payment 6 is of
-/// another tenant.
+/// Payments 1 to 5 of the owner, for bookings 1, 0, 1, 0, 1; the first was captured. Payment 6 is
+/// of another tenant.
 fn history() -> Vec<RecordedEvent> {
     let mut log = SampleLog::new();
     for n in 1..=5_u32 {
