@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::payload::{PayloadRef, PayloadVisitor};
-use crate::{Aggregate, Category, Context, Refusal, booking, destination, itinerary, offer};
+use crate::{
+    Aggregate, Category, Context, Refusal, booking, destination, invoice_series, itinerary,
+    notification, offer, payment,
+};
 
 macro_rules! aggregates {
     ($($variant:ident => $module:ident :: $state:ident,)+) => {
@@ -162,4 +165,7 @@ aggregates! {
     Destination => destination::Destination,
     Offer => offer::Offer,
     Booking => booking::Booking,
+    Payment => payment::Payment,
+    InvoiceSeries => invoice_series::InvoiceSeries,
+    Notification => notification::Notification,
 }

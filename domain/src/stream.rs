@@ -19,12 +19,25 @@ pub enum Category {
     Offer,
     /// One traveller's purchase.
     Booking,
+    /// Money for a booking.
+    Payment,
+    /// A seller's documents of one year.
+    InvoiceSeries,
+    /// A message to somebody.
+    Notification,
 }
 
 impl Category {
     /// Every category, for listings and exhaustive tests.
-    pub const ALL: &'static [Self] =
-        &[Self::Itinerary, Self::Destination, Self::Offer, Self::Booking];
+    pub const ALL: &'static [Self] = &[
+        Self::Itinerary,
+        Self::Destination,
+        Self::Offer,
+        Self::Booking,
+        Self::Payment,
+        Self::InvoiceSeries,
+        Self::Notification,
+    ];
 
     /// The category's wire name.
     #[must_use]
@@ -34,6 +47,9 @@ impl Category {
             Self::Destination => "destination",
             Self::Offer => "offer",
             Self::Booking => "booking",
+            Self::Payment => "payment",
+            Self::InvoiceSeries => "invoice-series",
+            Self::Notification => "notification",
         }
     }
 }

@@ -54,6 +54,14 @@ pub(crate) fn lines(
     Ok(text.to_owned())
 }
 
+/// Words of somebody outside, as far as they can be kept: a fact is not refused for its wording.
+/// Control characters become spaces, and what is too long is cut.
+pub(crate) fn readable(text: &str, characters_max: usize) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let kept: String = text.trim().chars().map(plain).take(characters_max).collect();
+    kept.trim().to_owned()
+}
+
 /// An aggregate's refusals for faulty texts: its own `TextBlank`, `TextTooLong`, `TextUnprintable`.
 macro_rules! faults_refuse {
     ($refusal:ident) => {

@@ -5,6 +5,7 @@
 
 pub mod harness;
 pub mod loader;
+pub mod payment_samples;
 #[expect(clippy::unwrap_used, reason = "what a test expects")]
 pub mod query_suite;
 pub mod sales;
