@@ -138,4 +138,17 @@ mod tests {
         assert_eq!(saga.0.as_bytes()[..6], booking(1).0.as_bytes()[..6]);
         assert_eq!(hold(saga, 1).0.as_bytes()[..6], saga.0.as_bytes()[..6]);
     }
+
+    /// These names are in the log for ever: another derivation would book twice.
+    #[test]
+    fn names_stay_what_they_are() {
+        let saga = trip_saga(booking(1));
+
+        assert_eq!(saga.to_string(), "00000000-0001-89cc-9c90-c212623375d2");
+        assert_eq!(hold(saga, 1).to_string(), "00000000-0001-889c-b9da-81fc92d94358");
+        assert_eq!(
+            step_command(saga, "capture", 2).to_string(),
+            "00000000-0001-8027-b86a-1b9451022b3f"
+        );
+    }
 }

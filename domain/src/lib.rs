@@ -9,14 +9,17 @@
 
 pub mod actor;
 pub mod aggregate;
+pub mod booking;
 pub mod calendar;
 pub mod derive;
+pub mod destination;
 pub mod envelope;
 pub mod ids;
 pub mod invoice_series;
 pub mod itinerary;
 pub mod money;
 pub mod notification;
+pub mod offer;
 mod payload;
 pub mod payment;
 pub mod position;

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::payload::{PayloadRef, PayloadVisitor};
 use crate::{
-    Aggregate, Category, Context, Refusal, invoice_series, itinerary, notification, payment,
+    Aggregate, Category, Context, Refusal, booking, destination, invoice_series, itinerary,
+    notification, offer, payment,
 };
 
 macro_rules! aggregates {
@@ -155,6 +156,9 @@ macro_rules! aggregates {
 
 aggregates! {
     Itinerary => itinerary::Itinerary,
+    Destination => destination::Destination,
+    Offer => offer::Offer,
+    Booking => booking::Booking,
     Payment => payment::Payment,
     InvoiceSeries => invoice_series::InvoiceSeries,
     Notification => notification::Notification,

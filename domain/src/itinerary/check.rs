@@ -11,6 +11,7 @@ use super::limits::{
 use super::value::Metadata;
 use crate::calendar::{Period, Zone};
 use crate::money::Money;
+use crate::text::{line, lines, said, said_line};
 use crate::time::Timestamp;
 
 /// What no itinerary accepts, whatever its state: the edge asks before it troubles a lane.
@@ -52,12 +53,12 @@ pub(super) fn command(command: &Command) -> Result<(), Refusal> {
 
 /// A title: one line, never blank.
 pub(super) fn title(text: &str) -> Result<String, Refusal> {
-    said("title", line("title", text, TITLE_CHARACTERS_MAX)?)
+    Ok(said_line("title", text, TITLE_CHARACTERS_MAX)?)
 }
 
 /// The name of a place: one line, blank when nothing is known.
 pub(super) fn place(text: &str) -> Result<String, Refusal> {
-    line("place", text, PLACE_CHARACTERS_MAX)
+    Ok(line("place", text, PLACE_CHARACTERS_MAX)?)
 }
 
 /// Details: blank ones are none.
@@ -68,7 +69,7 @@ pub(super) fn details(text: Option<&str>) -> Result<Option<String>, Refusal> {
 
 /// A comment: never blank.
 pub(super) fn comment(text: &str) -> Result<String, Refusal> {
-    said("text", lines("text", text, COMMENT_CHARACTERS_MAX)?)
+    Ok(said("text", lines("text", text, COMMENT_CHARACTERS_MAX)?)?)
 }
 
 /// Metadata, every part of it.
@@ -84,7 +85,7 @@ pub(super) fn metadata(metadata: &Metadata) -> Result<Metadata, Refusal> {
     let preferences = metadata
         .preferences
         .iter()
-        .map(|text| said("preferences", line("preferences", text, PREFERENCE_CHARACTERS_MAX)?));
+        .map(|text| said_line("preferences", text, PREFERENCE_CHARACTERS_MAX));
     Ok(Metadata {
         budget: amount("budget", metadata.budget)?,
         travellers: metadata.travellers,
@@ -148,31 +149,4 @@ fn times(starts_at: Timestamp, ends_at: Timestamp, place: &Zone) -> Result<(), R
 /// A zone that arrived in a command may never have been parsed: stored ones are read unchecked.
 fn zone(zone: &Zone) -> Result<(), Refusal> {
     if zone.known() { Ok(()) } else { Err(Refusal::ZoneUnknown { zone: zone.clone() }) }
-}
-
-fn said(field: &'static str, text: String) -> Result<String, Refusal> {
-    if text.is_empty() { Err(Refusal::TextBlank { field }) } else { Ok(text) }
-}
-
-fn line(field: &'static str, text: &str, characters_max: usize) -> Result<String, Refusal> {
-    let text = lines(field, text, characters_max)?;
-    if text.contains(['\n', '\r', '\t']) {
-        Err(Refusal::TextUnprintable { field })
-    } else {
-        Ok(text)
-    }
-}
-
-/// Control characters but line ends and tabs are refused: databases refuse some (NUL), terminals
-/// obey others.
-fn lines(field: &'static str, text: &str, characters_max: usize) -> Result<String, Refusal> {
-    let text = text.trim();
-    let characters = text.chars().count();
-    if characters > characters_max {
-        return Err(Refusal::TextTooLong { field, characters, characters_max });
-    }
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-        return Err(Refusal::TextUnprintable { field });
-    }
-    Ok(text.to_owned())
 }

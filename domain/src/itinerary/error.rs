@@ -231,3 +231,5 @@ refusals! {
         } = Rule, "too_many_itinerary_bookings";
     }
 }
+
+crate::text::faults_refuse!(Refusal);

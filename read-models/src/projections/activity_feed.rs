@@ -73,6 +73,8 @@ impl Projection for ActivityFeed {
                 happened_at: event.envelope.recorded_at,
                 details: Document(details(&event.event)),
             }),
+            // A trip's feed tells of its bookings by its own events.
+            Event::Destination(_) | Event::Offer(_) | Event::Booking(_) => {}
         }
     }
 }

@@ -52,6 +52,7 @@ impl Projection for Itineraries {
                     keys.push(RowKey { table: ActivityRow::TABLE, key });
                 }
             }
+            Event::Destination(_) | Event::Offer(_) | Event::Booking(_) => {}
         }
     }
 
@@ -112,6 +113,8 @@ impl Projection for Itineraries {
                     "archived".clone_into(&mut row.status);
                 }),
             },
+            // What a trip shows of its bookings comes by its own events.
+            Event::Destination(_) | Event::Offer(_) | Event::Booking(_) => {}
         }
     }
 }
