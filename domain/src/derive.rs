@@ -2,8 +2,8 @@
 //!
 //! UUIDv8 over SHA-256 of what they derive from. Every part is preceded by its length and the whole
 //! by its purpose, so that no two derivations meet by concatenation. Where an id is derived from
-//! another, the first 48 bits are that one's: in a UUIDv7 they are its time, so that what is created
-//! together is stored together in every index; the other 74 bits keep ids apart.
+//! another, the first 48 bits are that one's: in a UUIDv7 they are its time, so that what is
+//! created together is stored together in every index; the other 74 bits keep ids apart.
 
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;

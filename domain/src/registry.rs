@@ -54,6 +54,12 @@ macro_rules! aggregates {
         }
 
         impl Event {
+            /// Which kind of aggregate it is of.
+            #[must_use]
+            pub const fn category(&self) -> Category {
+                match self { $(Self::$variant(_) => Category::$variant,)+ }
+            }
+
             /// The wire name, `itinerary-created`.
             #[must_use]
             pub const fn name(&self) -> &'static str {

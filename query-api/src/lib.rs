@@ -17,6 +17,7 @@ mod live;
 mod log_view;
 mod openapi;
 mod page;
+mod payments;
 pub mod proxy;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub use self::log_view::{LogEnd, LogView, NamedLog};
 /// The projections that answers come from.
 pub(crate) const ITINERARIES: &str = "itineraries";
 pub(crate) const ACTIVITY_FEED: &str = "activity_feed";
+pub(crate) const PAYMENTS: &str = "payments";
 pub(crate) const AUDIT: &str = "audit";
 
 /// What queries may cost.
@@ -66,8 +68,8 @@ impl QueryApi {
         settings: QuerySettings,
         stopping: CancellationToken,
     ) -> Self {
-        let gate =
-            Gate::new(Arc::clone(&queries), settings.wait, &[ITINERARIES, ACTIVITY_FEED, AUDIT]);
+        let projections = [ITINERARIES, ACTIVITY_FEED, PAYMENTS, AUDIT];
+        let gate = Gate::new(Arc::clone(&queries), settings.wait, &projections);
         let hub = Hub::new(Arc::clone(&queries), settings.live, stopping);
         Self(Arc::new(Parts { queries, log, gate, hub }))
     }
@@ -87,5 +89,5 @@ pub fn description() -> utoipa::openapi::OpenApi {
 }
 
 fn routes() -> OpenApiRouter<QueryApi> {
-    itineraries::router().merge(audit::router()).merge(live::router())
+    itineraries::router().merge(payments::router()).merge(audit::router()).merge(live::router())
 }

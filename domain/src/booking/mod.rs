@@ -3,11 +3,13 @@
 //! | state | leaves it by | accepts |
 //! |---|---|---|
 //! | not requested | `booking-requested` | Request |
-//! | requested | `booking-held`, `-rejected`, `-expired`, `-cancellation-requested` | MarkHeld, Reject, Expire, Cancel, ChangeTravellers |
-//! | held | `booking-confirmed`, `-rejected`, `-expired`, `-cancellation-requested` | Confirm, Reject, Expire, Cancel, ChangeTravellers |
+//! | requested | `booking-held` or an ending | MarkHeld, Reject, Expire, Cancel, ChangeTravellers |
+//! | held | `booking-confirmed` or an ending | Confirm, Reject, Expire, Cancel, ChangeTravellers |
 //! | confirmed | `booking-cancellation-requested` | Cancel, ChangeTravellers |
 //! | cancelling | `booking-cancelled` | FinishCancellation |
 //! | cancelled, rejected, expired | never | nothing |
+//!
+//! An ending is `booking-rejected`, `-expired` or `-cancellation-requested`.
 //!
 //! Invariants, at every version:
 //! - What is held, sold and paid is what was asked for: held lines equal the requested ones, and

@@ -8,6 +8,7 @@ use super::event::{
     OfferHoldReleased, OfferListed, OfferRepriced, OfferReturned,
 };
 use super::limits::HOLD_VALIDITY_SECONDS_MAX;
+use super::room::{for_claim, places_freed, seats_freed};
 use super::stock::{Held, Stock};
 use super::value::{Claim, LineRef, SeatId, SeatMap};
 use super::{Command, Offer, check};
@@ -175,7 +176,7 @@ fn hold(offer: &Offer, hold_id: HoldId, wish: &Wish<'_>, now: Timestamp) -> Deci
         let (old_price, new_price) = (wish.unit_price, stock.price);
         return Err(Refusal::PriceChanged { old_price, new_price });
     }
-    let freed = room(stock, wish.claim, now)?;
+    let freed = for_claim(stock, wish.claim, now)?;
 
     let mut events = expirations(stock, freed, now);
     events.push(held(stock, hold_id, wish, now).into());
@@ -223,71 +224,6 @@ fn door_open(stock: &Stock, hold_id: HoldId, now: Timestamp) -> Result<(), Refus
             None => Ok(()),
         },
     }
-}
-
-/// The expired holds that have to give way for the claim.
-fn room(stock: &Stock, claim: &Claim, now: Timestamp) -> Result<Vec<HoldId>, Refusal> {
-    match (&stock.seats, claim) {
-        (Some(_), Claim::Quantity(_)) => Err(Refusal::SeatsRequired),
-        (None, Claim::Seats(_)) => Err(Refusal::SeatsNotOffered),
-        (Some(map), Claim::Seats(seats)) => {
-            let unknown = seats.iter().filter(|seat| !map.contains(*seat));
-            let unknown: Vec<SeatId> = unknown.cloned().collect();
-            if !unknown.is_empty() {
-                return Err(Refusal::SeatsUnknown { seats: unknown });
-            }
-            let taken = seats.iter().filter(|seat| stock.taken.contains(*seat));
-            let taken: Vec<SeatId> = taken.cloned().collect();
-            seats_freed(stock, &taken, now).map_err(|seats| Refusal::SeatsTaken { seats })
-        }
-        (None, Claim::Quantity(requested)) => {
-            let lacking = requested.saturating_sub(stock.free());
-            places_freed(stock, lacking, now).map_err(|freed| Refusal::SoldOut {
-                requested: *requested,
-                available: stock.free() + freed,
-            })
-        }
-    }
-}
-
-/// The expired holds that hold these seats; otherwise, the seats that remain taken.
-fn seats_freed(
-    stock: &Stock,
-    seats: &[SeatId],
-    now: Timestamp,
-) -> Result<Vec<HoldId>, Vec<SeatId>> {
-    if seats.is_empty() {
-        return Ok(vec![]);
-    }
-    let mut remaining: SeatMap = seats.iter().cloned().collect();
-    let mut freed = Vec::new();
-    for (hold_id, held) in stock.expired(now) {
-        let before = remaining.len();
-        for seat in held.claim.seats() {
-            remaining.remove(seat);
-        }
-        if remaining.len() < before {
-            freed.push(hold_id);
-        }
-    }
-    if remaining.is_empty() { Ok(freed) } else { Err(remaining.into_iter().collect()) }
-}
-
-/// The expired holds, the longest expired first, that free so many places; otherwise, how many
-/// places they all would free.
-fn places_freed(stock: &Stock, places: u32, now: Timestamp) -> Result<Vec<HoldId>, u32> {
-    let (mut freed, mut free) = (Vec::new(), 0);
-    if places == 0 {
-        return Ok(freed);
-    }
-    for (hold_id, held) in stock.expired(now) {
-        freed.push(hold_id);
-        free += held.claim.quantity();
-        if free >= places {
-            return Ok(freed);
-        }
-    }
-    Err(free)
 }
 
 fn expire_hold(stock: &Stock, hold_id: HoldId, now: Timestamp) -> Decision {

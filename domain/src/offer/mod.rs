@@ -12,8 +12,8 @@
 //! | hold | Hold | Release | ExpireHold | Allocate | Return |
 //! |---|---|---|---|---|---|
 //! | unknown | held | door closed | nothing | refused | door closed |
-//! | held | nothing, if the same | freed, door closed | freed, once expired | sold | stays, but is never sold |
-//! | expired, not yet freed | refused | freed, door closed | freed, door closed | refused | stays |
+//! | held | nothing, if the same | freed, door closed | refused | sold | kept, never sold |
+//! | expired | refused | freed, door closed | freed, door closed | refused | kept |
 //! | sold | nothing, if the same | refused | nothing | nothing | taken back, door closed |
 //! | door closed | refused | nothing | nothing | refused | nothing |
 //!
@@ -40,6 +40,7 @@ mod doors;
 mod error;
 mod event;
 pub mod limits;
+mod room;
 mod stock;
 mod value;
 

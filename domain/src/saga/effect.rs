@@ -159,9 +159,9 @@ fn of_payment(event: &payment::Event) -> Vec<Effect> {
             vec![told("authorize", reference(&e.reference))]
         }
         payment::Event::Succeeded(e) if e.kept => vec![told("capture", reference(&e.reference))],
-        payment::Event::Authorized(_) | payment::Event::Succeeded(_) => {
-            closed("payment_not_kept", "the provider's answer came too late or differs")
-        }
+        // What is one too many changes nothing for the one that was kept.
+        payment::Event::Authorized(_) => vec![not_kept("authorize")],
+        payment::Event::Succeeded(_) => vec![not_kept("capture")],
         payment::Event::Failed(e) => match e.phase {
             Phase::Authorization => {
                 vec![failure("authorize", None, &e.code, &e.message, false)]
@@ -190,6 +190,11 @@ fn of_payment(event: &payment::Event) -> Vec<Effect> {
         | payment::Event::CaptureRequested(_)
         | payment::Event::RefundRequested(_) => Vec::new(),
     }
+}
+
+fn not_kept(key: &str) -> Effect {
+    let message = "the provider's answer came too late or differs";
+    failure(key, None, "payment_not_kept", message, false)
 }
 
 /// The code under which a payment that was never answered fails its step.

@@ -1,5 +1,5 @@
-//! Values whose shape is ours to change without a new schema: one text of JSON in the log, plain JSON
-//! wherever people read.
+//! Values whose shape is ours to change without a new schema: one text of JSON in the log, plain
+//! JSON wherever people read.
 
 use std::borrow::Cow;
 

@@ -5,24 +5,26 @@
 //! | not started | `saga-started` | Start |
 //! | running | `saga-stuck`, or an end | all but Retry |
 //! | stuck | `saga-resolved-by-operator`, or an end | all |
-//! | completed, compensated, resolved | never | NoteCancellation; what it hears changes nothing else |
+//! | completed, compensated, resolved | never | NoteCancellation; the rest changes nothing |
 //!
 //! A saga is decided like any aggregate; what it decides is which command is to be sent next. A
-//! **step** is such a command; an **attempt** is one try of it, under an id of its own, and a new one
-//! begins only after a known failure: whoever does not know what came of a command sends the same one
-//! again. A **compensation** undoes a step, and goes to every step that was ever requested, whether
-//! or not it is known to have happened: what finds nothing to undo closes the door for a step that
-//! comes late. Steps of a group are asked for together; compensations run in reverse.
+//! **step** is such a command; an **attempt** is one try of it, under an id of its own, and a new
+//! one begins only after a known failure: whoever does not know what came of a command sends the
+//! same one again. A **compensation** undoes a step, and goes to every step that was ever
+//! requested, whether or not it is known to have happened: what finds nothing to undo closes the
+//! door for a step that comes late. Steps of a group are asked for together; compensations run in
+//! reverse.
 //!
 //! Invariants, at every version:
-//! - The first recorded outcome of an attempt counts, and every step is settled before the saga ends:
-//!   done, failed for good, or no longer waited for (then it was undone).
+//! - The first recorded outcome of an attempt counts, and every step is settled before the saga
+//!   ends: done, failed for good, or no longer waited for (then it was undone).
 //! - Nothing is requested forward once it compensates, and nothing is undone past the point of no
 //!   return. While the point of no return is undecided, no deadline interferes.
 //! - A step whose outcome must be known (`awaited`) is known before anything is undone.
-//! - Attempts are bounded. What must come through and does not leaves the saga stuck, never dropped;
-//!   only an operator, by name, takes it from there.
-//! - What settings and time allow is fixed when the saga starts: its history means the same for ever.
+//! - Attempts are bounded. What must come through and does not leaves the saga stuck, never
+//!   dropped; only an operator, by name, takes it from there.
+//! - What settings and time allow is fixed when the saga starts: its history means the same for
+//!   ever.
 //!
 //! `process.rs` lists the kinds, one file each; `react.rs` is the engine of all; `work.rs` and
 //! `effect.rs` say what a dispatcher has to do for it.

@@ -11,7 +11,7 @@
 //! | 4 | `attach` | itinerary: AttachBooking | `detach`: DetachBooking |
 //! | 5 | `capture`, awaited | payment: RequestCapture | `refund` in full, if it is captured |
 //! | 6 | **`confirm`: the point of no return** | booking: Confirm | none |
-//! | 7 | `invoice`, `notify` | invoice series: Issue; notification: Request | none: tried until done |
+//! | 7 | `invoice`, `notify` | series: Issue; notification: Request | none: tried until done |
 //!
 //! What ends it before 6, and how: a refusal, or a failure after some attempts, with `reject` (the
 //! refusal's code and facts become the booking's); its deadline with `expire`; a cancellation with
@@ -19,8 +19,8 @@
 //!
 //! - What was asked of the provider and not answered is voided: the void makes the provider refuse
 //!   what comes late. A capture is waited for: whether to void or to refund hangs on it.
-//! - A cancellation that arrives in time turns it around; one that met a confirmed booking waits for
-//!   the end, and starts the cancellation saga there.
+//! - A cancellation that arrives in time turns it around; one that met a confirmed booking waits
+//!   for the end, and starts the cancellation saga there.
 //! - A booking for nothing pays nothing: without 2, 5 and the invoice.
 
 use serde::{Deserialize, Serialize};

@@ -2,8 +2,8 @@
 //!
 //! A row stands for one command of one saga under its effect key, and is found by the command's
 //! stream and that key. Two streams write it, each its own half: the saga says what is asked and
-//! that it has heard the outcome; the target's events say what came of it. What starts a saga, tells
-//! it of a cancellation or of its deadline is a row too, on the saga's own stream.
+//! that it has heard the outcome; the target's events say what came of it. What starts a saga,
+//! tells it of a cancellation or of its deadline is a row too, on the saga's own stream.
 
 use super::command::{Command, Outcome, Settings};
 use super::effect::{awaits_fact, effects_of};

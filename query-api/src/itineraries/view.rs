@@ -26,13 +26,13 @@ pub(super) struct PeriodView {
 
 /// An amount of money.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct MoneyView {
+pub(crate) struct MoneyView {
     /// Minor units of the currency: 12900 is EUR 129.00.
     #[schema(example = 12900)]
-    amount: i64,
+    pub(crate) amount: i64,
     /// ISO 4217 code.
     #[schema(example = "EUR")]
-    currency: String,
+    pub(crate) currency: String,
 }
 
 /// What is known of a trip beside its title and days.

@@ -74,7 +74,13 @@ impl Projection for ActivityFeed {
                 details: Document(details(&event.event)),
             }),
             // A trip's feed tells of its bookings by its own events.
-            Event::Destination(_) | Event::Offer(_) | Event::Booking(_) => {}
+            Event::Destination(_)
+            | Event::Offer(_)
+            | Event::Booking(_)
+            | Event::Payment(_)
+            | Event::InvoiceSeries(_)
+            | Event::Notification(_)
+            | Event::Saga(_) => {}
         }
     }
 }

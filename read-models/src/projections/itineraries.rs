@@ -52,7 +52,13 @@ impl Projection for Itineraries {
                     keys.push(RowKey { table: ActivityRow::TABLE, key });
                 }
             }
-            Event::Destination(_) | Event::Offer(_) | Event::Booking(_) => {}
+            Event::Destination(_)
+            | Event::Offer(_)
+            | Event::Booking(_)
+            | Event::Payment(_)
+            | Event::InvoiceSeries(_)
+            | Event::Notification(_)
+            | Event::Saga(_) => {}
         }
     }
 
@@ -114,7 +120,13 @@ impl Projection for Itineraries {
                 }),
             },
             // What a trip shows of its bookings comes by its own events.
-            Event::Destination(_) | Event::Offer(_) | Event::Booking(_) => {}
+            Event::Destination(_)
+            | Event::Offer(_)
+            | Event::Booking(_)
+            | Event::Payment(_)
+            | Event::InvoiceSeries(_)
+            | Event::Notification(_)
+            | Event::Saga(_) => {}
         }
     }
 }
@@ -259,7 +271,7 @@ fn activity_key(trip: Uuid, activity: Uuid) -> Vec<Value> {
 }
 
 /// The literal that a value has on the wire (`editor`, `flight`).
-fn wire_name(value: &impl Serialize) -> String {
+pub(super) fn wire_name(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,
         other => unreachable!("an enumeration without fields is text on the wire, not {other:?}"),

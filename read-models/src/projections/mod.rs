@@ -5,6 +5,8 @@ mod activity_feed;
 mod audit;
 mod itineraries;
 mod itinerary_rows;
+mod notifications;
+mod payments;
 #[cfg(test)]
 mod tests;
 
@@ -12,11 +14,19 @@ pub use activity_feed::{ActivityFeed, FeedRow};
 pub use audit::{Audit, AuditRow};
 pub use itineraries::Itineraries;
 pub use itinerary_rows::{ActivityRow, CommentRow, ItineraryRow, MemberRow};
+pub use notifications::{NotificationRow, Notifications};
+pub use payments::{PaymentRow, Payments};
 
 use crate::Projection;
 
 /// Every projection, in the order in which operators see them.
 #[must_use]
 pub fn projections() -> Vec<Box<dyn Projection>> {
-    vec![Box::new(Itineraries), Box::new(ActivityFeed), Box::new(Audit)]
+    vec![
+        Box::new(Itineraries),
+        Box::new(ActivityFeed),
+        Box::new(Payments),
+        Box::new(Notifications),
+        Box::new(Audit),
+    ]
 }

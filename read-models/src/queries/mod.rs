@@ -8,6 +8,7 @@ mod activity_feed;
 mod audit;
 mod cursor;
 mod itineraries;
+mod payments;
 mod postgres;
 mod sqlite;
 mod statement;

@@ -7,8 +7,7 @@ use domain::ids::{
 };
 use domain::itinerary as trip;
 use domain::{
-    Actor, Category, Digest, Envelope, Event, Position, RecordedEvent, StreamName, Tenant,
-    Timestamp,
+    Actor, Digest, Envelope, Event, Position, RecordedEvent, StreamName, Tenant, Timestamp,
 };
 use uuid::Uuid;
 
@@ -30,12 +29,12 @@ impl SampleLog {
         Self::default()
     }
 
-    /// Appends an event of a trip, by an account, for the default tenant.
+    /// Appends an event of the thing of that id, by an account, for the default tenant.
     pub fn append(&mut self, partition: u32, id: Uuid, actor: Uuid, event: impl Into<Event>) {
         self.append_for(&Tenant::default(), partition, id, actor, event);
     }
 
-    /// Appends an event of a trip, by an account.
+    /// Appends an event of the thing of that id, by an account.
     pub fn append_for(
         &mut self,
         tenant: &Tenant,
@@ -45,7 +44,7 @@ impl SampleLog {
         event: impl Into<Event>,
     ) {
         let event = event.into();
-        let stream = StreamName::new(Category::Itinerary, id);
+        let stream = StreamName::new(event.category(), id);
         let version = self.versions.entry(stream).or_default();
         *version += 1;
         let sequence = self.sequences.entry(partition).or_default();
@@ -170,6 +169,9 @@ pub fn period(start: &str, end: &str) -> domain::calendar::Period {
     }
 }
 
+/// The kinds of [`any_event`] that begin a stream.
+pub const OPENINGS: &[u8] = &[0, 16, 28, 30, 35];
+
 /// One of every kind of event, by number, about things that few numbers name: so that a random
 /// history hits the same activity or account again and again.
 #[must_use]
@@ -179,7 +181,7 @@ pub fn any_event(kind: u8, which: u8, id: Uuid) -> Event {
     let account_id = AccountId(Uuid::from_u128(0xB0 + u128::from(which % 3)));
     let booking_id = BookingId(thing);
     let title = format!("Título {which}");
-    match kind % 16 {
+    match kind % 48 {
         0 => created(id, account_id.0, &title).into(),
         1 => trip::ItineraryRenamed { itinerary_id, title }.into(),
         2 => {
@@ -212,6 +214,8 @@ pub fn any_event(kind: u8, which: u8, id: Uuid) -> Event {
         12 => commented(id, thing, account_id.0, &title).into(),
         13 => trip::ItineraryShared { itinerary_id }.into(),
         14 => trip::ItineraryUnshared { itinerary_id }.into(),
-        _ => trip::ItineraryArchived { itinerary_id }.into(),
+        15 => trip::ItineraryArchived { itinerary_id }.into(),
+        kind @ ..35 => super::payment_samples::any_event(kind - 16, which, id),
+        kind => super::saga_samples::any_event(kind - 35, which, id),
     }
 }

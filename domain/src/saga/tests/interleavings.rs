@@ -1,6 +1,6 @@
 //! Random interleavings of several sagas over shared offers: any order of delivery, repeats, lost
-//! answers, late commands, deadlines, cancellations, whatever the provider says. The invariants hold
-//! at every prefix, and at rest every booking is all or nothing.
+//! answers, late commands, deadlines, cancellations, whatever the provider says. The invariants
+//! hold at every prefix, and at rest every booking is all or nothing.
 
 use proptest::prelude::*;
 use proptest::sample::Index;

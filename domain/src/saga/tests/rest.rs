@@ -51,7 +51,10 @@ impl World {
     }
 
     fn look_after_the_stuck(&mut self) {
-        let stuck = |stream: &super::world::Stream| matches!(&stream.state, State::Saga(saga) if matches!(**saga, Saga::Stuck(_)));
+        let stuck = |stream: &super::world::Stream| match &stream.state {
+            State::Saga(saga) => matches!(**saga, Saga::Stuck(_)),
+            _ => false,
+        };
         let names = self.streams.iter().filter(|(_, stream)| stuck(stream));
         let names: Vec<StreamName> = names.map(|(name, _)| *name).collect();
         for name in names {
