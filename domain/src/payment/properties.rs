@@ -177,6 +177,16 @@ impl Witness {
                 self.asked.clear();
                 self.closed = true;
             }
+            undoing => self.see_undoing(undoing),
+        }
+        let pending: i64 = self.pending.values().sum();
+        assert!(pending >= 0 && self.refunded + pending <= self.captured, "{event:?}");
+        assert!(self.captured <= self.authorized, "{event:?}");
+        assert!(self.authorized <= self.requested, "{event:?}");
+    }
+
+    fn see_undoing(&mut self, event: &Event) {
+        match event {
             Event::VoidRequested(event) => {
                 self.requested = self.requested.max(event.amount.amount);
                 let same = self.void.is_none() || self.void == Some(event.attempt);
@@ -215,11 +225,8 @@ impl Witness {
             Event::RefundFailed(event) => {
                 assert!(self.pending.remove(&event.refund_id).is_some());
             }
+            other => panic!("{other:?} undoes nothing"),
         }
-        let pending: i64 = self.pending.values().sum();
-        assert!(pending >= 0 && self.refunded + pending <= self.captured, "{event:?}");
-        assert!(self.captured <= self.authorized, "{event:?}");
-        assert!(self.authorized <= self.requested, "{event:?}");
     }
 
     fn ask(&mut self, what: &'static str) {

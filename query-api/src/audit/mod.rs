@@ -7,8 +7,8 @@
 //! | `correlations/{id}` | staff |
 //! | `actors/{actor}` | staff; the account itself |
 //!
-//! An itinerary's history is open to its owner and collaborators, a booking's to its owner; those of
-//! offers and destinations to staff alone.
+//! An itinerary's history is open to its owner and collaborators, a booking's and a payment's to
+//! the owner of the booking; all others to staff alone.
 //!
 //! Staff are support, operators and admins. To others a stream does not exist (404
 //! `stream_not_found`), and the rest is 403 `forbidden`. That an itinerary is shared, or an

@@ -6,5 +6,6 @@ mod audit;
 mod consistency;
 mod itineraries;
 mod live;
+mod payments;
 mod proxy;
 mod world;

@@ -6,6 +6,8 @@ mod audit;
 mod itineraries;
 mod itinerary_rows;
 mod notifications;
+#[cfg(test)]
+mod payment_tests;
 mod payments;
 #[cfg(test)]
 mod tests;

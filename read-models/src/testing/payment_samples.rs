@@ -10,6 +10,9 @@ use uuid::Uuid;
 
 use super::samples::START;
 
+/// Kinds of [`any_event`].
+pub const KINDS: u8 = 19;
+
 /// Euros, in cents.
 #[must_use]
 pub fn eur(amount: i64) -> Money {
@@ -90,7 +93,7 @@ pub fn notification_requested(id: Uuid, booking: Uuid) -> notification::Notifica
     }
 }
 
-/// One of every kind of these events, by number from 0 to 18.
+/// One of every kind of these events, by number below [`KINDS`].
 ///
 /// # Panics
 /// For another number.
@@ -106,9 +109,8 @@ pub fn any_event(kind: u8, which: u8, id: Uuid) -> Event {
 
 fn any_payment_event(kind: u8, which: u8, id: Uuid) -> Event {
     let terms = terms(id, Uuid::from_u128(0xB00), Uuid::from_u128(0xB0));
-    let Terms { payment_id, booking_id, saga_id, account_id, due_at, .. } = terms;
+    let Terms { payment_id, booking_id, saga_id, due_at, .. } = terms;
     let (attempt, amount) = (u32::from(which), eur(i64::from(which)));
-    let refund_id = RefundId(Uuid::from_u128(0xF0 + u128::from(which % 3)));
     let (code, message) = ("card_declined".to_owned(), format!("Não {which}"));
     let reported = (which % 2 == 0).then(|| eur(7));
     match kind {
@@ -136,6 +138,17 @@ fn any_payment_event(kind: u8, which: u8, id: Uuid) -> Event {
         }
         .into(),
         5 => payment::PaymentTimedOut { payment_id, booking_id, saga_id, due_at }.into(),
+        _ => any_undoing_event(kind, which, terms),
+    }
+}
+
+fn any_undoing_event(kind: u8, which: u8, terms: Terms) -> Event {
+    let Terms { payment_id, booking_id, saga_id, account_id, due_at, .. } = terms;
+    let (attempt, amount) = (u32::from(which), eur(i64::from(which)));
+    let refund_id = RefundId(Uuid::from_u128(0xF0 + u128::from(which % 3)));
+    let (code, message) = ("refused".to_owned(), format!("Não {which}"));
+    let reported = (which % 2 == 0).then(|| eur(7));
+    match kind {
         6 => payment::PaymentVoidRequested {
             payment_id,
             booking_id,

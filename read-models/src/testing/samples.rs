@@ -11,6 +11,8 @@ use domain::{
 };
 use uuid::Uuid;
 
+use super::{payment_samples, saga_samples};
+
 /// The first instant of a sample log: 2026-05-01T00:00:00Z.
 pub const START: Timestamp = Timestamp::from_micros(1_777_593_600_000_000);
 
@@ -170,7 +172,11 @@ pub fn period(start: &str, end: &str) -> domain::calendar::Period {
 }
 
 /// The kinds of [`any_event`] that begin a stream.
-pub const OPENINGS: &[u8] = &[0, 16, 28, 30, 35];
+pub const OPENINGS: &[u8] = &[0, PAYMENTS, PAYMENTS + 12, PAYMENTS + 14, SAGAS];
+/// The first kind of [`any_event`] that is of `payment_samples`.
+const PAYMENTS: u8 = 16;
+/// The first kind of [`any_event`] that is of `saga_samples`.
+const SAGAS: u8 = PAYMENTS + payment_samples::KINDS;
 
 /// One of every kind of event, by number, about things that few numbers name: so that a random
 /// history hits the same activity or account again and again.
@@ -181,7 +187,7 @@ pub fn any_event(kind: u8, which: u8, id: Uuid) -> Event {
     let account_id = AccountId(Uuid::from_u128(0xB0 + u128::from(which % 3)));
     let booking_id = BookingId(thing);
     let title = format!("Título {which}");
-    match kind % 48 {
+    match kind % (SAGAS + saga_samples::KINDS) {
         0 => created(id, account_id.0, &title).into(),
         1 => trip::ItineraryRenamed { itinerary_id, title }.into(),
         2 => {
@@ -215,7 +221,7 @@ pub fn any_event(kind: u8, which: u8, id: Uuid) -> Event {
         13 => trip::ItineraryShared { itinerary_id }.into(),
         14 => trip::ItineraryUnshared { itinerary_id }.into(),
         15 => trip::ItineraryArchived { itinerary_id }.into(),
-        kind @ ..35 => super::payment_samples::any_event(kind - 16, which, id),
-        kind => super::saga_samples::any_event(kind - 35, which, id),
+        payment @ ..SAGAS => payment_samples::any_event(payment - PAYMENTS, which, id),
+        saga => saga_samples::any_event(saga - SAGAS, which, id),
     }
 }

@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use super::{OWNER, STRANGER, other_tenant, page, viewer};
 use crate::queries::{QueryError, ReadQueries, Viewer};
-use crate::store::ReadStore as _;
 use crate::testing::loader::load_all;
 use crate::testing::payment_samples::{
     payment_authorized, payment_requested, payment_succeeded, terms,
