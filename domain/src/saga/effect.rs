@@ -39,8 +39,8 @@ pub fn effect_key(command: &Command) -> Option<String> {
             booking::Command::MarkHeld { .. }
             | booking::Command::Confirm { .. }
             | booking::Command::Reject { .. }
-            | booking::Command::Expire { .. }
-            | booking::Command::FinishCancellation { .. } => Some(command.name().to_owned()),
+            | booking::Command::Expire
+            | booking::Command::FinishCancellation => Some(command.name().to_owned()),
             _ => None,
         },
         Command::Itinerary(command) => match command {

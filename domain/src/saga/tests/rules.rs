@@ -47,6 +47,7 @@ impl Case {
         case
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "who asks hands the command over")]
     fn ask(&mut self, actor: &Actor, command: Command) -> Result<Vec<Event>, Refusal> {
         let events = decide(&self.saga, actor, &command, self.now)?;
         self.saga = events.iter().fold(std::mem::take(&mut self.saga), Saga::evolve);

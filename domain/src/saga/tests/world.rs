@@ -151,6 +151,7 @@ impl World {
     }
 
     /// What a lane does: decides once an id, on the newest state, and appends.
+    #[expect(clippy::needless_pass_by_value, reason = "who sends hands the command over")]
     pub(super) fn send(
         &mut self,
         stream: StreamName,
@@ -192,8 +193,9 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn tell(&mut self, line: String) {
-        self.story.push(format!("{}  {line}", self.now));
+    pub(super) fn tell(&mut self, mut line: String) {
+        line.insert_str(0, &format!("{}  ", self.now));
+        self.story.push(line);
     }
 
     /// What must hold at every prefix of the log.
