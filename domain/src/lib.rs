@@ -25,6 +25,7 @@ pub mod payment;
 pub mod position;
 pub mod refusal;
 mod registry;
+pub mod saga;
 pub mod sealed;
 pub mod stream;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::payload::{PayloadRef, PayloadVisitor};
 use crate::{
     Aggregate, Category, Context, Refusal, booking, destination, invoice_series, itinerary,
-    notification, offer, payment,
+    notification, offer, payment, saga,
 };
 
 macro_rules! aggregates {
@@ -168,4 +168,5 @@ aggregates! {
     Payment => payment::Payment,
     InvoiceSeries => invoice_series::InvoiceSeries,
     Notification => notification::Notification,
+    Saga => saga::Saga,
 }

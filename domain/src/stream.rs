@@ -25,6 +25,8 @@ pub enum Category {
     InvoiceSeries,
     /// A message to somebody.
     Notification,
+    /// A process over several aggregates.
+    Saga,
 }
 
 impl Category {
@@ -37,6 +39,7 @@ impl Category {
         Self::Payment,
         Self::InvoiceSeries,
         Self::Notification,
+        Self::Saga,
     ];
 
     /// The category's wire name.
@@ -50,6 +53,7 @@ impl Category {
             Self::Payment => "payment",
             Self::InvoiceSeries => "invoice-series",
             Self::Notification => "notification",
+            Self::Saga => "saga",
         }
     }
 }

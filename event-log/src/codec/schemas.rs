@@ -73,6 +73,19 @@ carried! {
     "notification-failed" 1,
     "notification-delivered" 1,
     "notification-abandoned" 1,
+    "saga-started" 1,
+    "saga-step-requested" 1,
+    "saga-step-succeeded" 1,
+    "saga-step-failed" 1,
+    "saga-compensation-requested" 1,
+    "saga-compensation-succeeded" 1,
+    "saga-compensation-failed" 1,
+    "saga-deadline-passed" 1,
+    "saga-cancellation-noted" 1,
+    "saga-completed" 1,
+    "saga-compensated" 1,
+    "saga-stuck" 1,
+    "saga-resolved-by-operator" 1,
 }
 
 /// One version of one event's schema.

@@ -83,11 +83,13 @@ impl QueryApi {
                 let answer = self.0.queries.payment(&caller.tenant, viewer, id).await;
                 answer.map_err(failure::of_query)?.value.map(drop).ok_or_else(not_found)
             }
-            // What is sold and to whom, documents and messages are the platform's own business.
+            // What is sold and to whom, documents, messages and processes are the platform's own
+            // business.
             Category::Destination
             | Category::Offer
             | Category::InvoiceSeries
-            | Category::Notification => Err(not_found()),
+            | Category::Notification
+            | Category::Saga => Err(not_found()),
         }
     }
 }

@@ -156,6 +156,19 @@ fn changes_people(event_type: &str) -> bool {
             | "notification-failed"
             | "notification-delivered"
             | "notification-abandoned"
+            | "saga-started"
+            | "saga-step-requested"
+            | "saga-step-succeeded"
+            | "saga-step-failed"
+            | "saga-compensation-requested"
+            | "saga-compensation-succeeded"
+            | "saga-compensation-failed"
+            | "saga-deadline-passed"
+            | "saga-cancellation-noted"
+            | "saga-completed"
+            | "saga-compensated"
+            | "saga-stuck"
+            | "saga-resolved-by-operator"
     )
 }
 
@@ -187,7 +200,8 @@ async fn look_up(queries: &ReadQueries, event: &AuditRow) -> Result<Audience, Qu
         Category::Destination
         | Category::Offer
         | Category::InvoiceSeries
-        | Category::Notification => Ok(Audience::default()),
+        | Category::Notification
+        | Category::Saga => Ok(Audience::default()),
     }
 }
 

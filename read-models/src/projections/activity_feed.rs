@@ -79,7 +79,8 @@ impl Projection for ActivityFeed {
             | Event::Booking(_)
             | Event::Payment(_)
             | Event::InvoiceSeries(_)
-            | Event::Notification(_) => {}
+            | Event::Notification(_)
+            | Event::Saga(_) => {}
         }
     }
 }

@@ -57,7 +57,8 @@ impl Projection for Itineraries {
             | Event::Booking(_)
             | Event::Payment(_)
             | Event::InvoiceSeries(_)
-            | Event::Notification(_) => {}
+            | Event::Notification(_)
+            | Event::Saga(_) => {}
         }
     }
 
@@ -124,7 +125,8 @@ impl Projection for Itineraries {
             | Event::Booking(_)
             | Event::Payment(_)
             | Event::InvoiceSeries(_)
-            | Event::Notification(_) => {}
+            | Event::Notification(_)
+            | Event::Saga(_) => {}
         }
     }
 }

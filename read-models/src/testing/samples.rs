@@ -11,7 +11,7 @@ use domain::{
 };
 use uuid::Uuid;
 
-use super::{payment_samples, sales};
+use super::{payment_samples, saga_samples, sales};
 
 /// The first instant of a sample log: 2026-05-01T00:00:00Z.
 pub const START: Timestamp = Timestamp::from_micros(1_777_593_600_000_000);
@@ -173,11 +173,13 @@ pub fn period(start: &str, end: &str) -> domain::calendar::Period {
 
 /// The kinds of [`any_event`] that begin a stream.
 pub const OPENINGS: &[u8] =
-    &[0, SALES, SALES + 2, SALES + 11, PAYMENTS, PAYMENTS + 12, PAYMENTS + 14];
+    &[0, SALES, SALES + 2, SALES + 11, PAYMENTS, PAYMENTS + 12, PAYMENTS + 14, SAGAS];
 /// The first kind of [`any_event`] that is of `sales`.
 const SALES: u8 = 16;
 /// The first kind of [`any_event`] that is of `payment_samples`.
 const PAYMENTS: u8 = SALES + sales::KINDS;
+/// The first kind of [`any_event`] that is of `saga_samples`.
+const SAGAS: u8 = PAYMENTS + payment_samples::KINDS;
 
 /// One of every kind of event, by number, about things that few numbers name: so that a random
 /// history hits the same activity or account again and again.
@@ -188,7 +190,7 @@ pub fn any_event(kind: u8, which: u8, id: Uuid) -> Event {
     let account_id = AccountId(Uuid::from_u128(0xB0 + u128::from(which % 3)));
     let booking_id = BookingId(thing);
     let title = format!("Título {which}");
-    match kind % (PAYMENTS + payment_samples::KINDS) {
+    match kind % (SAGAS + saga_samples::KINDS) {
         0 => created(id, account_id.0, &title).into(),
         1 => trip::ItineraryRenamed { itinerary_id, title }.into(),
         2 => {
@@ -222,7 +224,8 @@ pub fn any_event(kind: u8, which: u8, id: Uuid) -> Event {
         13 => trip::ItineraryShared { itinerary_id }.into(),
         14 => trip::ItineraryUnshared { itinerary_id }.into(),
         15 => trip::ItineraryArchived { itinerary_id }.into(),
-        sale if sale < PAYMENTS => sales::any_sale(sale - SALES, which, id),
-        payment => payment_samples::any_event(payment - PAYMENTS, which, id),
+        sale @ ..PAYMENTS => sales::any_sale(sale - SALES, which, id),
+        payment @ ..SAGAS => payment_samples::any_event(payment - PAYMENTS, which, id),
+        saga => saga_samples::any_event(saga - SAGAS, which, id),
     }
 }
