@@ -11,6 +11,7 @@ mod journey;
 mod load;
 mod outages;
 mod rebuilds;
+mod sandbox;
 mod services;
 mod stock_client;
 mod world;

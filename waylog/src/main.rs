@@ -14,6 +14,7 @@ mod openapi;
 mod output;
 mod projection;
 mod reading;
+mod sandbox;
 mod serve;
 mod server;
 mod settings;
@@ -55,6 +56,8 @@ enum Verb {
     Projection(projection::Projection),
     /// Checks the log's invariants from the first event on
     Verify(verify::Question),
+    /// Serves the payment provider's sandbox
+    Sandbox(sandbox::Question),
     /// Takes an embedded log as it is after part of it was lost
     AcceptLog(accept_log::Question),
     /// Says what works, what does not, and what to do about it
@@ -95,6 +98,7 @@ fn run(verb: Verb, matches: &clap::ArgMatches) -> anyhow::Result<Ended> {
         Verb::State(question) => state::run(&question),
         Verb::Projection(projection) => projection::run(projection),
         Verb::Verify(question) => verify::run(&question),
+        Verb::Sandbox(question) => sandbox::run(&question),
         Verb::AcceptLog(question) => accept_log::run(&question),
         Verb::Doctor(question) => doctor::run(&question),
         Verb::Config(question) => config::run(&question, matches),

@@ -1,0 +1,1 @@
+//! Tests of proving and reading webhooks.
