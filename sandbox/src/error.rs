@@ -42,18 +42,22 @@ impl SandboxError {
 
 /// The kinds of refusal; the `type` of the error's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
 pub(crate) enum ErrorKind {
     /// The bank or the card said no.
-    CardError,
+    #[serde(rename = "card_error")]
+    Card,
     /// The request cannot be done.
-    InvalidRequestError,
+    #[serde(rename = "invalid_request_error")]
+    Invalid,
     /// The idempotency key was used for another request.
-    IdempotencyError,
+    #[serde(rename = "idempotency_error")]
+    Idempotency,
     /// The caller is not who may call.
-    AuthenticationError,
+    #[serde(rename = "authentication_error")]
+    Authentication,
     /// The sandbox is broken, or plays so.
-    ApiError,
+    #[serde(rename = "api_error")]
+    Provider,
 }
 
 /// A refusal as it is sent: `{"error": {type, code, message, param?, ...}}`.
@@ -73,7 +77,7 @@ impl ApiError {
 
     /// 402: the bank said no.
     pub(crate) fn card(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(StatusCode::PAYMENT_REQUIRED, ErrorKind::CardError, code, message.into())
+        Self::new(StatusCode::PAYMENT_REQUIRED, ErrorKind::Card, code, message.into())
     }
 
     /// 400: the request is malformed in one parameter.
@@ -87,7 +91,7 @@ impl ApiError {
         code: &'static str,
         message: impl Into<String>,
     ) -> Self {
-        Self::new(status, ErrorKind::InvalidRequestError, code, message.into())
+        Self::new(status, ErrorKind::Invalid, code, message.into())
     }
 
     /// 409: what is asked does not fit the state that the thing is in.
@@ -104,20 +108,20 @@ impl ApiError {
     pub(crate) fn other_request() -> Self {
         let message = "This Idempotency-Key was used for another request.".to_owned();
         let status = StatusCode::UNPROCESSABLE_ENTITY;
-        Self::new(status, ErrorKind::IdempotencyError, "idempotency_mismatch", message)
+        Self::new(status, ErrorKind::Idempotency, "idempotency_mismatch", message)
     }
 
     /// 401.
     pub(crate) fn unauthorized() -> Self {
         let message = "A valid bearer secret is needed.".to_owned();
-        let kind = ErrorKind::AuthenticationError;
+        let kind = ErrorKind::Authentication;
         Self::new(StatusCode::UNAUTHORIZED, kind, "secret_invalid", message)
     }
 
     /// 403: only from this machine.
     pub(crate) fn elsewhere() -> Self {
         let message = "Faults are planned from the loopback alone.".to_owned();
-        let kind = ErrorKind::AuthenticationError;
+        let kind = ErrorKind::Authentication;
         Self::new(StatusCode::FORBIDDEN, kind, "loopback_only", message)
     }
 
@@ -125,7 +129,7 @@ impl ApiError {
     pub(crate) fn broken() -> Self {
         let message = "Something broke at the provider.".to_owned();
         let status = StatusCode::INTERNAL_SERVER_ERROR;
-        Self::new(status, ErrorKind::ApiError, "provider_broken", message)
+        Self::new(status, ErrorKind::Provider, "provider_broken", message)
     }
 
     /// A fact beside the message, such as the intent as it is.

@@ -1,5 +1,5 @@
-//! How webhooks are signed: `t=<seconds>,v1=<hex>[,v1=<hex>]`, where each `v1` is the HMAC-SHA256 of
-//! `<seconds>.<body>` under one secret.
+//! How webhooks are signed: `t=<seconds>,v1=<hex>[,v1=<hex>]`, where each `v1` is the HMAC-SHA256
+//! of `<seconds>.<body>` under one secret.
 
 use std::fmt::Write as _;
 

@@ -11,10 +11,8 @@ use std::time::Duration;
 use metrics::{counter, gauge};
 use tokio::time::Instant;
 
-/// The circuit's state: 0 closed, 1 half open, 2 open.
-const STATE: &str = "waylog_payment_provider_circuit_state";
-/// How often the circuit opened.
-const OPENED: &str = "waylog_payment_provider_circuit_opened_total";
+use super::telemetry::{CIRCUIT_OPENED, CIRCUIT_STATE};
+
 /// Openings whose length still doubles.
 const DOUBLINGS_MAX: u32 = 16;
 
@@ -104,7 +102,7 @@ impl Circuit {
     pub(super) fn new(settings: CircuitSettings) -> Self {
         let position = Position::Closed { failures: 0 };
         let switch = Mutex::new(Switch { position, generation: 0, openings: 0 });
-        gauge!(STATE).set(0);
+        gauge!(CIRCUIT_STATE).set(0);
         Self { settings, switch }
     }
 
@@ -173,7 +171,7 @@ impl Circuit {
         let wait = self.settings.open_min.saturating_mul(factor).min(self.settings.open_max);
         switch.openings = switch.openings.saturating_add(1);
         switch.turn(Position::Open { until: Instant::now() + wait });
-        counter!(OPENED).increment(1);
+        counter!(CIRCUIT_OPENED).increment(1);
         let wait_ms = wait.as_millis();
         tracing::warn!(wait_ms, "the payment provider keeps failing; calls are held back");
     }
@@ -185,7 +183,7 @@ impl Circuit {
 
 impl Switch {
     fn turn(&mut self, position: Position) {
-        gauge!(STATE).set(match position {
+        gauge!(CIRCUIT_STATE).set(match position {
             Position::Closed { .. } => 0,
             Position::Probing => 1,
             Position::Open { .. } => 2,

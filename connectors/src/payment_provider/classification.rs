@@ -3,9 +3,9 @@
 //! | what came | outcome |
 //! |---|---|
 //! | 200 that can be read and fits what was asked | done |
-//! | 400, 402, 404, 409, 422 with an error that can be read | refused, unless the error shows that what was asked is so already |
+//! | 400, 402, 404, 409, 422 with an error that can be read | refused; done if the error shows so |
 //! | 401, 403, 429, an unknown route, no connection | not tried |
-//! | everything else: no answer in time, a connection that broke off, 5xx, redirects, garbage | unknown |
+//! | everything else: nothing in time, a connection that broke off, 5xx, garbage | unknown |
 
 use bytes::Bytes;
 use http::StatusCode;

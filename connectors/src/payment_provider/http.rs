@@ -1,9 +1,6 @@
 //! The provider's client over HTTP.
 
-use std::time::Duration;
-
 use domain::money::Currency;
-use metrics::{counter, histogram};
 use reqwest::{Client, Method, RequestBuilder};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -16,20 +13,17 @@ use super::circuit::Circuit;
 use super::classification::classify;
 use super::retries::Retries;
 use super::settings::{ProviderSettings, SettingsError};
+use super::telemetry;
 use super::webhook::{self, ProviderEvent};
 use super::wire::{
     CancelBody, CaptureBody, Intent, List, NewIntent, NewRefund, ProviderError, Refund, name,
 };
 use super::{
-    Authorize, Capture, Doubt, KnownPayment, Obstacle, Outcome, PaymentProvider, Receipt,
-    RefundPayment, Void,
+    Authorize, Capture, KnownPayment, Obstacle, Outcome, PaymentProvider, Receipt, RefundPayment,
+    Void,
 };
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// Calls, by operation and outcome.
-const CALLS: &str = "waylog_payment_provider_calls_total";
-/// How long calls take, repeats and waits between them included.
-const DURATION: &str = "waylog_payment_provider_call_duration_seconds";
 
 /// A payment provider that is called over HTTP. One for the process: it pools connections, and its
 /// circuit and retry budget are about all calls.
@@ -143,7 +137,7 @@ impl HttpPaymentProvider {
             (Outcome::NotTried(_), Some(doubt)) => Outcome::Unknown(doubt),
             (outcome, _) => outcome,
         };
-        record(question.operation, &outcome, began.elapsed());
+        telemetry::record(question.operation, &outcome, began.elapsed());
         outcome
     }
 
@@ -276,27 +270,4 @@ fn segment(text: &str) -> String {
         }
         encoded
     })
-}
-
-fn record<T>(operation: &'static str, outcome: &Outcome<T>, took: Duration) {
-    counter!(CALLS, "operation" => operation, "outcome" => outcome.name()).increment(1);
-    histogram!(DURATION, "operation" => operation).record(took.as_secs_f64());
-    let took_ms = took.as_millis();
-    match outcome {
-        Outcome::Done(_) => tracing::debug!(operation, took_ms, "the payment provider did it"),
-        Outcome::Refused(refusal) => {
-            tracing::info!(operation, took_ms, code = refusal.code, "the payment provider refused");
-        }
-        Outcome::Unknown(doubt) => unknown(operation, took_ms, *doubt),
-        Outcome::NotTried(Obstacle::Misconfigured) => {
-            tracing::error!(operation, "the payment provider does not take our secret or route");
-        }
-        Outcome::NotTried(obstacle) => {
-            tracing::warn!(operation, took_ms, %obstacle, "the payment provider was not reached");
-        }
-    }
-}
-
-fn unknown(operation: &'static str, took_ms: u128, doubt: Doubt) {
-    tracing::warn!(operation, took_ms, %doubt, "what the payment provider did is unknown");
 }

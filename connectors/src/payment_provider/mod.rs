@@ -9,6 +9,7 @@ mod classification;
 mod http;
 mod retries;
 mod settings;
+mod telemetry;
 pub mod webhook;
 mod wire;
 
@@ -20,6 +21,7 @@ use uuid::Uuid;
 pub use circuit::{Circuit, CircuitSettings, CircuitState};
 pub use http::{HttpPaymentProvider, ProviderTotals};
 pub use settings::{ProviderSettings, RetrySettings, SettingsError};
+pub use telemetry::describe_metrics;
 
 /// What a call brought.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! Webhooks: proving that one comes from the provider, and reading what it says.
 //!
 //! The header `Sandbox-Signature: t=<seconds>,v1=<hex>[,v1=<hex>]` carries an HMAC-SHA256 of
-//! `<seconds>.<body>` under each secret that the provider knows. One that fits one of ours is enough;
-//! we know two while they are changed. Compared in constant time; more than five minutes away from
-//! our clock, the webhook may be an old one sent again.
+//! `<seconds>.<body>` under each secret that the provider knows. One that fits one of ours is
+//! enough; we know two while they are changed. Compared in constant time; more than five minutes
+//! away from our clock, the webhook may be an old one sent again.
 //!
 //! A webhook says what has happened, never what is asked for: it may come late, twice, in any order
 //! or never. Whoever records it has to cope with each, by the event's id and the payment's state.

@@ -2,15 +2,15 @@
 //!
 //! | status | confirm | capture | cancel |
 //! |---|---|---|---|
-//! | `requires_confirmation` | `requires_capture`, or `requires_payment_method` when declined | refused | `canceled` |
-//! | `requires_payment_method` | as above | refused | `canceled` |
+//! | `requires_confirmation` | `requires_capture`, or declined | refused | `canceled` |
+//! | `requires_payment_method` (declined) | the same | refused | `canceled` |
 //! | `requires_capture` | refused | `succeeded` | `canceled` |
 //! | `succeeded` | refused | refused | refused |
 //! | `canceled` | refused | refused | `canceled` |
 //!
-//! A refusal because of the status carries the intent as it is. Creating an intent under a reference
-//! that has one answers with that one, if it is the same payment. Canceling an unknown reference
-//! makes a canceled intent, so that whatever comes late for it is refused.
+//! A refusal because of the status carries the intent as it is. Creating an intent under a
+//! reference that has one answers with that one, if it is the same payment. Canceling an unknown
+//! reference makes a canceled intent, so that whatever comes late for it is refused.
 
 use http::StatusCode;
 use rusqlite::{OptionalExtension as _, Row, params};

@@ -12,7 +12,10 @@ async fn a_payment_is_authorized_captured_and_refunded_in_parts() {
     let authorized = world.authorize("trip", "card_approved").await;
     let path = format!("/v1/payment_intents/{}", authorized.body["id"].as_str().unwrap());
     let captured = world.post(&format!("{path}/capture"), "c", json!({"amount": 9000})).await;
-    let refund = |reference: &str, amount: i64| json!({"payment_intent": "ref_trip", "reference": reference, "amount": amount});
+    let refund = |reference: &str, amount: i64| {
+        let intent = "ref_trip";
+        json!({"payment_intent": intent, "reference": reference, "amount": amount})
+    };
     let first = world.post("/v1/refunds", "r1", refund("first", 4000)).await;
     let too_much = world.post("/v1/refunds", "r2", refund("second", 5001)).await;
     let rest = world.post("/v1/refunds", "r3", refund("third", 5000)).await;
