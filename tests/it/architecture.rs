@@ -16,6 +16,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("command-api", &["domain", "lanes", "read-models", "service-kit"]),
     ("projectors", &["domain", "event-log", "read-models", "service-kit"]),
     ("query-api", &["domain", "read-models", "service-kit"]),
+    ("connectors", &["domain", "lanes", "read-models", "service-kit"]),
+    ("sandbox", &[]),
 ];
 
 /// Crates of others that must stay where they belong.
@@ -23,7 +25,10 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("rdkafka", &["event-log"]),
     ("apache-avro", &["event-log"]),
     ("tokio-postgres", &["read-models"]),
-    ("axum", &["service-kit", "lanes", "command-api", "projectors", "query-api", "waylog"]),
+    (
+        "axum",
+        &["service-kit", "lanes", "command-api", "projectors", "query-api", "sandbox", "waylog"],
+    ),
 ];
 
 /// Names that say nothing about what is inside.

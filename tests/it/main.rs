@@ -13,6 +13,7 @@ mod load;
 mod operator;
 mod outages;
 mod rebuilds;
+mod sandbox;
 mod services;
 mod stock_client;
 mod world;

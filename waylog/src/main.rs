@@ -16,6 +16,7 @@ mod openapi;
 mod output;
 mod projection;
 mod reading;
+mod sandbox;
 mod serve;
 mod server;
 mod settings;
@@ -63,6 +64,8 @@ enum Verb {
     Audit(audit::Audit),
     /// Checks the log's invariants from the first event on
     Verify(verify::Question),
+    /// Serves the payment provider's sandbox
+    Sandbox(sandbox::Question),
     /// Takes an embedded log as it is after part of it was lost
     AcceptLog(accept_log::Question),
     /// Says what works, what does not, and what to do about it
@@ -105,6 +108,7 @@ fn run(verb: Verb, matches: &clap::ArgMatches) -> anyhow::Result<Ended> {
         Verb::DeadLetter(dead_letter) => dead_letter::run(dead_letter),
         Verb::Audit(audit) => audit::run(&audit),
         Verb::Verify(question) => verify::run(&question),
+        Verb::Sandbox(question) => sandbox::run(&question),
         Verb::AcceptLog(question) => accept_log::run(&question),
         Verb::Doctor(question) => doctor::run(&question),
         Verb::Config(question) => config::run(&question, matches),

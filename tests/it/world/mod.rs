@@ -126,7 +126,7 @@ impl World {
 }
 
 /// A directory that other users may pass through.
-fn directory() -> TempDir {
+pub(crate) fn directory() -> TempDir {
     tempfile::Builder::new().prefix("waylog-it.").tempdir().unwrap()
 }
 
