@@ -8,9 +8,11 @@ mod head;
 mod itinerary;
 mod openapi;
 mod refused;
+mod seal;
 
 use std::sync::Arc;
 
+use keys::Keyring;
 use lanes::CommandPort;
 use service_kit::fingerprint::Fingerprinter;
 use utoipa_axum::router::OpenApiRouter;
@@ -20,14 +22,20 @@ use utoipa_axum::router::OpenApiRouter;
 pub struct CommandApi {
     port: Arc<dyn CommandPort>,
     fingerprinter: Arc<Fingerprinter>,
+    keyring: Keyring,
 }
 
 impl CommandApi {
-    /// An API that sends its commands through `port`. The fingerprint key must be the same on every
-    /// instance of a deployment.
+    /// An API that sends its commands through `port`, and seals personal data with `keyring` before
+    /// it becomes part of one. The fingerprint key must be the same on every instance of a
+    /// deployment.
     #[must_use]
-    pub fn new(port: Arc<dyn CommandPort>, fingerprinter: Fingerprinter) -> Self {
-        Self { port, fingerprinter: Arc::new(fingerprinter) }
+    pub fn new(
+        port: Arc<dyn CommandPort>,
+        fingerprinter: Fingerprinter,
+        keyring: Keyring,
+    ) -> Self {
+        Self { port, fingerprinter: Arc::new(fingerprinter), keyring }
     }
 }
 
