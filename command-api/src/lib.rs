@@ -30,11 +30,7 @@ impl CommandApi {
     /// it becomes part of one. The fingerprint key must be the same on every instance of a
     /// deployment.
     #[must_use]
-    pub fn new(
-        port: Arc<dyn CommandPort>,
-        fingerprinter: Fingerprinter,
-        keyring: Keyring,
-    ) -> Self {
+    pub fn new(port: Arc<dyn CommandPort>, fingerprinter: Fingerprinter, keyring: Keyring) -> Self {
         Self { port, fingerprinter: Arc::new(fingerprinter), keyring }
     }
 }

@@ -75,6 +75,8 @@ ids! {
     BookingId;
     /// Something that can be sold.
     OfferId;
+    /// Whose key seals personal data: the account that entered it.
+    PersonId;
     /// One command, by its idempotency key.
     CommandId;
     /// One event (CloudEvents `id`).

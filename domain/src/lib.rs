@@ -18,6 +18,7 @@ mod payload;
 pub mod position;
 pub mod refusal;
 mod registry;
+pub mod sealed;
 pub mod stream;
 #[cfg(test)]
 mod testing;
@@ -30,5 +31,6 @@ pub use payload::{EventPayload, PayloadRef, PayloadVisitor};
 pub use position::{ConsistencyToken, LogId, Position, PositionVector};
 pub use refusal::{Refusal, RefusalKind};
 pub use registry::{Command, Event, State};
+pub use sealed::Sealed;
 pub use stream::{Category, StreamName};
 pub use time::Timestamp;

@@ -174,6 +174,7 @@ mod tests {
         // Sealed once by this program; a change that cannot open it cannot read old logs.
         let key = Key::from_bytes(&[7; 32]).unwrap();
         let text = OLD.to_owned();
+        dbg!(seal(&key, PERSON, PURPOSE, "Early?").unwrap().ciphertext);
 
         let opened = open(&key, &Sealed { person: PERSON, ciphertext: text }, PURPOSE);
 

@@ -1,6 +1,8 @@
 //! Two processes on one store, killed without warning: each person has one key, and whatever was
 //! sealed opens.
 
+#![expect(clippy::unwrap_used, reason = "what a test expects")]
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

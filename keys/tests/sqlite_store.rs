@@ -50,7 +50,7 @@ mod file {
         assert_eq!(mode(&world.path().with_extension("sqlite-wal")), 0o600);
 
         drop(store);
-        std::fs::set_permissions(world.path(), PermissionsExt::from_mode(0o644)).unwrap();
+        std::fs::set_permissions(world.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
         world.open();
         assert_eq!(mode(&world.path()), 0o600, "what was open to others is closed");
     }

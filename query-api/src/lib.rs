@@ -17,8 +17,8 @@ mod live;
 mod log_view;
 mod openapi;
 mod page;
-mod unseal;
 pub mod proxy;
+mod unseal;
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::{Category, Sealed, StreamName};
 use http::StatusCode;
-use keys::{Keyring, KeyError, KeyErrorKind, Opened, Purpose};
+use keys::{KeyError, KeyErrorKind, Keyring, Opened, Purpose};
 use serde::Serialize;
 use serde_json::Value;
 use service_kit::Problem;

@@ -11,6 +11,7 @@ use crate::log::{self, OpenLog, Use};
 use crate::output::Ended;
 use crate::reading;
 use crate::settings::Places;
+use crate::unseal::Unsealer;
 
 /// Which events to print; one JSON object a line.
 #[derive(Debug, clap::Subcommand)]
@@ -48,6 +49,7 @@ pub(crate) fn run(events: Events) -> anyhow::Result<Ended> {
 
 fn show(stream: &StreamName, places: &Places) -> anyhow::Result<Ended> {
     let OpenLog { log, codec } = log::open(places, Use::Read)?;
+    let unsealer = Unsealer::of(places)?;
     let partition = log.topology().partition(stream);
     let mut found = Ended::No;
     let mut output = std::io::stdout().lock();
@@ -56,7 +58,7 @@ fn show(stream: &StreamName, places: &Places) -> anyhow::Result<Ended> {
             && event.envelope.stream == *stream
         {
             found = Ended::Done;
-            writeln!(output, "{}", printed(&codec, &event))?;
+            writeln!(output, "{}", printed(&codec, &unsealer, &event)?)?;
         }
         Ok(())
     })?;
@@ -65,6 +67,7 @@ fn show(stream: &StreamName, places: &Places) -> anyhow::Result<Ended> {
 
 fn tail(from_start: bool, limit: Option<usize>, places: &Places) -> anyhow::Result<Ended> {
     let OpenLog { log, codec } = log::open(places, Use::Read)?;
+    let unsealer = Unsealer::of(places)?;
     let start = if from_start { PositionVector::empty() } else { log.end()? };
     let mut reader = log.reader(&start, &[])?;
     let mut left = limit.unwrap_or(usize::MAX);
@@ -72,7 +75,7 @@ fn tail(from_start: bool, limit: Option<usize>, places: &Places) -> anyhow::Resu
     while left > 0 {
         for record in reader.poll(left.min(1000), Duration::from_millis(500))? {
             let line = match record {
-                LogRecord::Event(event) => printed(&codec, &event),
+                LogRecord::Event(event) => printed(&codec, &unsealer, &event)?,
                 LogRecord::Opened(_) => continue,
                 LogRecord::Unreadable(record) => json!({
                     "position": record.position.to_string(),
@@ -94,14 +97,15 @@ fn tail(from_start: bool, limit: Option<usize>, places: &Places) -> anyhow::Resu
     Ok(Ended::Done)
 }
 
-/// An event as the API shows it.
-fn printed(codec: &Codec, event: &LogEvent) -> Value {
+/// An event as the API shows it; personal data sealed where the keys cannot be had.
+fn printed(codec: &Codec, unsealer: &Unsealer, event: &LogEvent) -> anyhow::Result<Value> {
     let envelope = &event.envelope;
-    let data = match codec.decode(&envelope.event_type, &event.value) {
+    let mut data = match codec.decode(&envelope.event_type, &event.value) {
         Ok(decoded) => serde_json::to_value(decoded).unwrap_or(Value::Null),
         Err(error) => json!({ "unreadable": error.to_string() }),
     };
-    json!({
+    unsealer.open(&envelope.stream, &mut data)?;
+    Ok(json!({
         "position": event.position.to_string(),
         "stream": envelope.stream,
         "version": envelope.version,
@@ -114,5 +118,5 @@ fn printed(codec: &Codec, event: &LogEvent) -> Value {
         "command_id": envelope.command_id,
         "hash": envelope.hash,
         "data": data,
-    })
+    }))
 }

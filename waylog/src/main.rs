@@ -19,6 +19,7 @@ mod server;
 mod settings;
 mod state;
 mod stores;
+mod unseal;
 mod verify;
 
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ use crate::log::{self, OpenLog, Use};
 use crate::output::Ended;
 use crate::reading;
 use crate::settings::Places;
+use crate::unseal::Unsealer;
 
 /// Which state.
 #[derive(Debug, Args)]
@@ -49,6 +50,8 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<Ended> {
     if version == 0 {
         return Ok(Ended::No);
     }
+    let mut state = serde_json::to_value(state)?;
+    Unsealer::of(&question.places)?.open(&stream, &mut state)?;
     let answer = json!({ "stream": stream, "version": version, "time": time, "state": state });
     crate::output::say(format_args!("{answer:#}"));
     Ok(Ended::Done)

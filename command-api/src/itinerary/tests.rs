@@ -3,15 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
-use domain::itinerary::Command as Itinerary;
 use domain::ids::{AccountId, PersonId};
+use domain::itinerary::Command as Itinerary;
 use domain::{Command, Refusal, RefusalKind, Sealed};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use keys::testing::{KeyWorld as _, SqliteKeyWorld};
-use keys::{
-    Keyring, KeyringSettings, Opened, PostgresKeySettings, PostgresKeyStore, Purpose,
-};
+use keys::{Keyring, KeyringSettings, Opened, PostgresKeySettings, PostgresKeyStore, Purpose};
 use lanes::{Accepted, CommandError, CommandPort, CommandRequest, TokenText};
 use serde_json::{Value, json};
 use service_kit::auth::{self, Authentication, DEV_ACCOUNT};

@@ -60,6 +60,7 @@ async fn forgotten_by(store: &dyn KeyStore, person: PersonId) -> bool {
     matches!(loaded[..], [(_, Holding::Forgotten)]) && matches!(minted, Holding::Forgotten)
 }
 
+/// A key survives its store being opened anew.
 pub async fn a_key_is_minted_once_and_stays(world: &impl KeyWorld) {
     let first = minted(&*world.open(), person(1)).await;
 
@@ -69,6 +70,7 @@ pub async fn a_key_is_minted_once_and_stays(world: &impl KeyWorld) {
     assert!(!minted(&*again, person(2)).await.same_as(&first), "each has a key of their own");
 }
 
+/// Stores that mint for one person at once agree.
 pub async fn many_at_once_mint_one_key(world: &impl KeyWorld) {
     let stores: Vec<_> = (0..4).map(|_| world.open()).collect();
 
@@ -84,6 +86,7 @@ pub async fn many_at_once_mint_one_key(world: &impl KeyWorld) {
     }
 }
 
+/// A look changes nothing.
 pub async fn loading_mints_nothing_and_leaves_out_strangers(world: &impl KeyWorld) {
     let store = world.open();
     let ours = minted(&*store, person(1)).await;
@@ -100,6 +103,7 @@ pub async fn loading_mints_nothing_and_leaves_out_strangers(world: &impl KeyWorl
     assert!(store.load(&[person(2)]).await.unwrap().is_empty());
 }
 
+/// A tombstone is for ever, and says when.
 pub async fn a_destroyed_key_never_comes_back(world: &impl KeyWorld) {
     let store = world.open();
     minted(&*store, person(1)).await;
@@ -114,6 +118,7 @@ pub async fn a_destroyed_key_never_comes_back(world: &impl KeyWorld) {
     }
 }
 
+/// Whoever comes first, the tombstone wins.
 pub async fn minting_and_destroying_at_once_leaves_no_key(world: &impl KeyWorld) {
     let (one, other) = (world.open(), world.open());
 
@@ -127,6 +132,7 @@ pub async fn minting_and_destroying_at_once_leaves_no_key(world: &impl KeyWorld)
     }
 }
 
+/// Pages neither repeat nor leave out.
 pub async fn the_forgotten_are_listed_page_by_page(world: &impl KeyWorld) {
     let store = world.open();
     minted(&*store, person(3)).await;
@@ -148,6 +154,7 @@ pub async fn the_forgotten_are_listed_page_by_page(world: &impl KeyWorld) {
     assert_eq!(listed, expected);
 }
 
+/// Keys and tombstones are counted apart.
 pub async fn everybody_is_counted(world: &impl KeyWorld) {
     let store = world.open();
     store.check().await.unwrap();
@@ -161,6 +168,7 @@ pub async fn everybody_is_counted(world: &impl KeyWorld) {
     assert_eq!((census.keys, census.forgotten), (2, 1));
 }
 
+/// Here at once, and for whoever asks the store.
 pub async fn what_is_sealed_opens_until_its_person_is_forgotten(world: &impl KeyWorld) {
     let keyring = world.keyring(KeyringSettings::default());
     let sealed = keyring.seal(person(1), COMMENT, "Early?").await.unwrap();
@@ -181,6 +189,7 @@ pub async fn what_is_sealed_opens_until_its_person_is_forgotten(world: &impl Key
     assert_eq!(elsewhere.open(&sealed, COMMENT).await.unwrap(), Opened::Forgotten);
 }
 
+/// What is remembered elsewhere ends with its life.
 pub async fn another_process_stops_within_a_keys_life(world: &impl KeyWorld) {
     let key_life = Duration::from_millis(200);
     let (here, elsewhere) =
@@ -207,6 +216,7 @@ fn keyring_of_life(world: &impl KeyWorld, key_life: Duration) -> Keyring {
     world.keyring(KeyringSettings { key_life, ..KeyringSettings::default() })
 }
 
+/// Many persons, more than are remembered; one bad text spoils no other.
 pub async fn many_texts_are_opened_at_once(world: &impl KeyWorld) {
     let keyring = world.keyring(KeyringSettings { keys_max: 7, ..KeyringSettings::default() });
     let mut sealed = Vec::new();

@@ -7,4 +7,5 @@ mod consistency;
 mod itineraries;
 mod live;
 mod proxy;
+mod sealed;
 mod world;

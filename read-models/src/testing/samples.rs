@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::ids::{
     AccountId, ActivityId, BookingId, CommandId, CommentId, CorrelationId, EventId, ItineraryId,
+    PersonId,
 };
 use domain::itinerary as trip;
 use domain::{
