@@ -17,8 +17,8 @@ const REFUSALS: &[(&str, &str)] = &[
     ("412", "`version_conflict`: the stream is not at the version of `If-Match`"),
     (
         "413",
-        "The body is over 1 MiB, personal data is more than is sealed at once, or the event would be \
-         larger than the log takes",
+        "The body is over 1 MiB, personal data is more than is sealed at once, or the event would \
+         be larger than the log takes",
     ),
     ("415", "The body is not declared as JSON"),
     ("422", "A rule forbids it, or `idempotency_mismatch`"),

@@ -163,7 +163,7 @@ fn for_the_owner_alone(path: &Path) -> std::io::Result<()> {
     // Nothing is truncated: an existing file is only taken hold of.
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(MODE).open(path)?;
     if file.metadata()?.permissions().mode() & 0o777 != MODE {
-        tracing::warn!(file = %path.display(), "others could read the keys; they cannot any longer");
+        tracing::warn!(file = %path.display(), "others could read the keys; no longer");
         file.set_permissions(Permissions::from_mode(MODE))?;
     }
     if fresh && let Some(directory) = path.parent().filter(|d| !d.as_os_str().is_empty()) {

@@ -283,8 +283,8 @@ impl Site<'_> {
     }
 }
 
-/// The keys of this deployment. An embedded log that has events and no keys was separated from them:
-/// what was sealed cannot be read, and whoever writes now gets a new key.
+/// The keys of this deployment. An embedded log that has events and no keys was separated from
+/// them: what was sealed cannot be read, and whoever writes now gets a new key.
 fn keyring(places: &Places, open: &OpenLog) -> anyhow::Result<Keyring> {
     let file = places.data_dir.join(stores::KEYS_FILE);
     let lost = places.mode()? == Mode::Embedded && !file.exists();

@@ -187,8 +187,8 @@ pub(super) struct FeedView {
     /// The activity, account, booking or comment that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     subject_id: Option<Uuid>,
-    /// The event's fields, personal data opened. What can be opened no longer is null, and the object
-    /// around it says why: `"forgotten": true`, or `"damaged": true`.
+    /// The event's fields, personal data opened. What can be opened no longer is null, and the
+    /// object around it says why: `"forgotten": true`, or `"damaged": true`.
     #[schema(value_type = Object)]
     data: Value,
 }

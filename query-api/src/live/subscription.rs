@@ -46,8 +46,8 @@ pub(super) struct Subscription {
 enum Said {
     /// As it is sent.
     Frame(sse::Event),
-    /// An event under its id. It is opened when it is taken, and so never waits in the clear: who is
-    /// forgotten meanwhile is forgotten here too.
+    /// An event under its id. It is opened when it is taken, and so never waits in the clear: who
+    /// is forgotten meanwhile is forgotten here too.
     Event { id: String, event: Arc<AuditRow> },
 }
 
