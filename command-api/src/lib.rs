@@ -16,34 +16,26 @@ mod seal;
 
 use std::sync::Arc;
 
+use keys::Keyring;
 use lanes::CommandPort;
 use service_kit::fingerprint::Fingerprinter;
 use utoipa_axum::router::OpenApiRouter;
-
-pub use seal::{Purpose, SealError, Sealer};
 
 /// What every route needs.
 #[derive(Clone)]
 pub struct CommandApi {
     port: Arc<dyn CommandPort>,
     fingerprinter: Arc<Fingerprinter>,
-    sealer: Option<Arc<dyn Sealer>>,
+    keyring: Keyring,
 }
 
 impl CommandApi {
-    /// An API that sends its commands through `port`. The fingerprint key must be the same on every
-    /// instance of a deployment.
+    /// An API that sends its commands through `port`, and seals personal data with `keyring` before
+    /// it becomes part of one. The fingerprint key must be the same on every instance of a
+    /// deployment.
     #[must_use]
-    pub fn new(port: Arc<dyn CommandPort>, fingerprinter: Fingerprinter) -> Self {
-        Self { port, fingerprinter: Arc::new(fingerprinter), sealer: None }
-    }
-
-    /// The API with a way to seal personal data; without one, what has to be sealed is refused as
-    /// unavailable.
-    #[must_use]
-    pub fn sealing_with(mut self, sealer: Arc<dyn Sealer>) -> Self {
-        self.sealer = Some(sealer);
-        self
+    pub fn new(port: Arc<dyn CommandPort>, fingerprinter: Fingerprinter, keyring: Keyring) -> Self {
+        Self { port, fingerprinter: Arc::new(fingerprinter), keyring }
     }
 }
 

@@ -18,8 +18,9 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// Characters of the longest ciphertext that an event carries.
-    pub const CIPHERTEXT_CHARACTERS_MAX: usize = 16_384;
+    /// Characters of the longest ciphertext that an event carries: room for 4000 characters of any
+    /// script.
+    pub const CIPHERTEXT_CHARACTERS_MAX: usize = 24_576;
 
     /// Whether it can be a ciphertext at all: not empty, not too long, of the right alphabet.
     #[must_use]

@@ -19,9 +19,11 @@ mod openapi;
 mod page;
 mod payments;
 pub mod proxy;
+mod unseal;
 
 use std::sync::Arc;
 
+use keys::Keyring;
 use read_models::ReadQueries;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
@@ -53,25 +55,27 @@ pub struct QueryApi(Arc<Parts>);
 
 struct Parts {
     queries: Arc<ReadQueries>,
+    keyring: Keyring,
     log: Arc<dyn LogView>,
     gate: Gate,
     hub: Hub,
 }
 
 impl QueryApi {
-    /// An API that asks these read models, which are made from that log. Live updates end when
-    /// `stopping` is cancelled.
+    /// An API that asks these read models, which are made from that log, and opens what is sealed
+    /// in them with `keyring`. Live updates end when `stopping` is cancelled.
     #[must_use]
     pub fn new(
         queries: Arc<ReadQueries>,
+        keyring: Keyring,
         log: Arc<dyn LogView>,
         settings: QuerySettings,
         stopping: CancellationToken,
     ) -> Self {
         let projections = [ITINERARIES, ACTIVITY_FEED, PAYMENTS, AUDIT];
         let gate = Gate::new(Arc::clone(&queries), settings.wait, &projections);
-        let hub = Hub::new(Arc::clone(&queries), settings.live, stopping);
-        Self(Arc::new(Parts { queries, log, gate, hub }))
+        let hub = Hub::new(Arc::clone(&queries), keyring.clone(), settings.live, stopping);
+        Self(Arc::new(Parts { queries, keyring, log, gate, hub }))
     }
 }
 

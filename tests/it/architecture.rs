@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use domain::Category;
+use keys::Purpose;
+use serde_json::Value;
+
 /// Which of our crates each crate may depend on. `waylog` and `tests` may use everything.
 const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
@@ -13,9 +17,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("event-log", &["domain"]),
     ("lanes", &["domain", "event-log", "service-kit"]),
     ("read-models", &["domain", "service-kit"]),
-    ("command-api", &["domain", "lanes", "read-models", "service-kit"]),
+    ("keys", &["domain"]),
+    ("command-api", &["domain", "keys", "lanes", "read-models", "service-kit"]),
     ("projectors", &["domain", "event-log", "read-models", "service-kit"]),
-    ("query-api", &["domain", "read-models", "service-kit"]),
+    ("query-api", &["domain", "keys", "read-models", "service-kit"]),
     ("connectors", &["domain", "lanes", "read-models", "service-kit"]),
     ("sandbox", &[]),
 ];
@@ -24,7 +29,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 const FOREIGN: &[(&str, &[&str])] = &[
     ("rdkafka", &["event-log"]),
     ("apache-avro", &["event-log"]),
-    ("tokio-postgres", &["read-models"]),
+    ("tokio-postgres", &["read-models", "keys"]),
+    ("chacha20poly1305", &["keys"]),
     (
         "axum",
         &["service-kit", "lanes", "command-api", "projectors", "query-api", "sandbox", "waylog"],
@@ -286,4 +292,54 @@ fn every_event_is_in_the_catalog_and_has_a_schema() {
     }
 
     assert_none(&offences, "events that are not documented");
+}
+
+/// The names of the fields of a record, and of the records in it, that hold something sealed.
+fn sealed_fields(schema: &Value, field: &str, found: &mut Vec<String>) {
+    match schema {
+        Value::Object(object) if object.get("name").is_some_and(|name| name == "Sealed") => {
+            found.push(field.to_owned());
+        }
+        // Behind its first use, a record is only named.
+        Value::String(name) if name == "Sealed" || name == "waylog.Sealed" => {
+            found.push(field.to_owned());
+        }
+        Value::Object(object) => {
+            let fields = object.get("fields").and_then(Value::as_array);
+            for each in fields.into_iter().flatten() {
+                sealed_fields(&each["type"], each["name"].as_str().unwrap_or_default(), found);
+            }
+            for inner in ["type", "items", "values"].into_iter().filter_map(|i| object.get(i)) {
+                sealed_fields(inner, field, found);
+            }
+        }
+        Value::Array(branches) => {
+            branches.iter().for_each(|branch| sealed_fields(branch, field, found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_sealed_field_is_opened_for_its_purpose() {
+    let mut found = Vec::new();
+    let mut offences = Vec::new();
+    for name in domain::Event::names() {
+        let schema = fs::read_to_string(root().join(format!("schemas/{name}.v1.avsc"))).unwrap();
+        let schema: Value = serde_json::from_str(&schema).unwrap();
+        let mut fields = Vec::new();
+        sealed_fields(&schema, "", &mut fields);
+        let categories = Category::ALL.iter().copied();
+        let category = categories.filter(|c| name.starts_with(&format!("{}-", c.name())));
+        let category = category.max_by_key(|c| c.name().len()).unwrap();
+        for field in fields {
+            if Purpose::of_field(category, &field).is_none() {
+                offences.push(format!("{name}: {field}"));
+            }
+            found.push(field);
+        }
+    }
+
+    assert!(found.contains(&"text".to_owned()), "the walk over the schemas found nothing");
+    assert_none(&offences, "sealed fields without a purpose in keys/src/purpose.rs");
 }

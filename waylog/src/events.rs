@@ -10,6 +10,7 @@ use crate::log::{self, OpenLog, Use};
 use crate::output::{Ended, Format, complain};
 use crate::reading;
 use crate::settings::Places;
+use crate::unseal::Unsealer;
 
 /// Which events to print.
 #[derive(Debug, clap::Subcommand)]
@@ -55,13 +56,14 @@ pub(crate) fn run(events: Events) -> anyhow::Result<Ended> {
 
 fn show(stream: &StreamName, format: Format, places: &Places) -> anyhow::Result<Ended> {
     let OpenLog { log, codec, .. } = log::open(places, Use::Read)?;
+    let unsealer = Unsealer::of(places)?;
     let partition = log.topology().partition(stream);
-    let mut printer = Printer::new(format, &codec);
+    let mut printer = Printer::new(format, &codec, &unsealer);
     reading::scan(&*log, &[partition], |record| {
         if let LogRecord::Event(event) = &record
             && event.envelope.stream == *stream
         {
-            printer.print(&record);
+            printer.print(&record)?;
         }
         Ok(())
     })?;
@@ -79,14 +81,15 @@ fn tail(
     places: &Places,
 ) -> anyhow::Result<Ended> {
     let OpenLog { log, codec, .. } = log::open(places, Use::Read)?;
+    let unsealer = Unsealer::of(places)?;
     let start = if from_start { PositionVector::empty() } else { log.end()? };
     let mut reader = log.reader(&start, &[])?;
     let limit = limit.unwrap_or(usize::MAX);
-    let mut printer = Printer::new(format, &codec);
+    let mut printer = Printer::new(format, &codec, &unsealer);
     while printer.printed < limit {
         let left = limit - printer.printed;
         for record in reader.poll(left.min(1000), Duration::from_millis(500))? {
-            printer.print(&record);
+            printer.print(&record)?;
         }
     }
     Ok(Ended::Done)
@@ -96,17 +99,18 @@ fn tail(
 struct Printer<'a> {
     format: Format,
     codec: &'a Codec,
+    unsealer: &'a Unsealer,
     printed: usize,
 }
 
 impl<'a> Printer<'a> {
-    fn new(format: Format, codec: &'a Codec) -> Self {
-        Self { format, codec, printed: 0 }
+    fn new(format: Format, codec: &'a Codec, unsealer: &'a Unsealer) -> Self {
+        Self { format, codec, unsealer, printed: 0 }
     }
 
-    fn print(&mut self, record: &LogRecord) {
+    fn print(&mut self, record: &LogRecord) -> anyhow::Result<()> {
         if matches!(record, LogRecord::Opened(_)) {
-            return;
+            return Ok(());
         }
         if self.printed == 0 && self.format == Format::Table {
             line(["position", "time", "version", "stream", "type"]);
@@ -114,7 +118,8 @@ impl<'a> Printer<'a> {
         self.printed += 1;
         match (self.format, record) {
             (Format::Json, LogRecord::Event(event)) => {
-                crate::output::say(format_args!("{}", shown(self.codec, event)));
+                let event = shown(self.codec, self.unsealer, event)?;
+                crate::output::say(format_args!("{event}"));
             }
             (Format::Json, record) => {
                 let (position, key, reason) = unreadable(record);
@@ -136,6 +141,7 @@ impl<'a> Printer<'a> {
                 line([&position, "-", "-", &key, &format!("unreadable: {reason}")]);
             }
         }
+        Ok(())
     }
 }
 
@@ -153,14 +159,15 @@ fn line([position, time, version, stream, kind]: [&str; 5]) {
     crate::output::say(format_args!("{position:<10} {time:<27} {version:>7} {stream:<48} {kind}"));
 }
 
-/// An event as the API shows it.
-fn shown(codec: &Codec, event: &LogEvent) -> Value {
+/// An event as the API shows it; personal data sealed where the keys cannot be had.
+fn shown(codec: &Codec, unsealer: &Unsealer, event: &LogEvent) -> anyhow::Result<Value> {
     let envelope = &event.envelope;
-    let data = match codec.decode(&envelope.event_type, &event.value) {
+    let mut data = match codec.decode(&envelope.event_type, &event.value) {
         Ok(decoded) => serde_json::to_value(decoded).unwrap_or(Value::Null),
         Err(error) => json!({ "unreadable": error.to_string() }),
     };
-    json!({
+    unsealer.open(&envelope.stream, &mut data)?;
+    Ok(json!({
         "position": event.position.to_string(),
         "stream": envelope.stream,
         "version": envelope.version,
@@ -173,5 +180,5 @@ fn shown(codec: &Codec, event: &LogEvent) -> Value {
         "command_id": envelope.command_id,
         "hash": envelope.hash,
         "data": data,
-    })
+    }))
 }

@@ -22,6 +22,7 @@ mod server;
 mod settings;
 mod state;
 mod stores;
+mod unseal;
 mod verify;
 
 use std::process::ExitCode;

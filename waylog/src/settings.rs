@@ -31,7 +31,7 @@ pub(crate) struct Settings {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Places")]
 pub(crate) struct Places {
-    /// The directory of the embedded log and read models; distributed, of local caches
+    /// The directory of the embedded log, keys and read models; distributed, of local caches
     #[arg(long, env = "WAYLOG_DATA_DIR", value_name = "DIR", default_value = "waylog-data")]
     pub(crate) data_dir: PathBuf,
     /// Kafka's bootstrap servers (host:port,...); needs the registry and PostgreSQL too
@@ -55,7 +55,7 @@ pub(crate) struct Places {
     /// A schema registry with Confluent's API
     #[arg(long, env = "WAYLOG_SCHEMA_REGISTRY_URL", value_name = "URL")]
     pub(crate) schema_registry_url: Option<ConnectionUrl>,
-    /// PostgreSQL for the read models
+    /// PostgreSQL for the read models and the keys of personal data
     #[arg(long, env = "WAYLOG_POSTGRES_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) postgres_url: Option<ConnectionUrl>,
 }

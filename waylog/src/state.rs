@@ -9,6 +9,7 @@ use crate::log::{self, OpenLog, Use};
 use crate::output::{Ended, complain};
 use crate::reading;
 use crate::settings::Places;
+use crate::unseal::Unsealer;
 
 /// Which state.
 #[derive(Debug, Args)]
@@ -54,6 +55,8 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<Ended> {
         complain(format_args!("{stream} has no version {wanted} yet: it is at {version}"));
         return Ok(Ended::No);
     }
+    let mut state = serde_json::to_value(state)?;
+    Unsealer::of(&question.places)?.open(&stream, &mut state)?;
     let answer = json!({ "stream": stream, "version": version, "time": time, "state": state });
     crate::output::say(format_args!("{answer:#}"));
     Ok(Ended::Done)

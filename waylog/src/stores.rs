@@ -1,7 +1,12 @@
-//! Opens the read store that the settings choose, and the queries over it.
+//! Opens the read store that the settings choose, the queries over it, and the key store.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use keys::{
+    KeyError, KeyStore, Keyring, KeyringSettings, PostgresKeySettings, PostgresKeyStore,
+    SqliteKeyStore,
+};
 use read_models::{
     PostgresReadStore, PostgresReaders, PostgresSettings, ReadQueries, ReadStore, SqliteReadStore,
     SqliteReaders, SqliteSettings,
@@ -11,6 +16,9 @@ use crate::settings::{Mode, Places};
 
 /// The file of the embedded read models; it may be deleted, and is then built anew from the log.
 pub(crate) const READ_FILE: &str = "read.sqlite";
+
+/// The file of the embedded keys; what it holds is nowhere else.
+pub(crate) const KEYS_FILE: &str = "keys.sqlite";
 
 /// The read store for those who write it. Nothing is asked of a database yet: it may be away, and
 /// whoever writes prepares it when it is there.
@@ -68,4 +76,34 @@ pub(crate) fn queries(places: &Places) -> anyhow::Result<Arc<ReadQueries>> {
         }
     };
     Ok(Arc::new(queries))
+}
+
+/// The keys of personal data, for serving. The distributed store is connected to when it is first
+/// asked: what needs no keys goes on without it.
+///
+/// # Errors
+/// When the file cannot be opened, or the database's address cannot be read.
+pub(crate) fn keyring(places: &Places) -> anyhow::Result<Keyring> {
+    keyring_over(places, |path| SqliteKeyStore::open(path))
+}
+
+/// The keys of personal data, for looking at them beside a running server.
+///
+/// # Errors
+/// As [`keyring`]; also when there is no file.
+pub(crate) fn keyring_to_read(places: &Places) -> anyhow::Result<Keyring> {
+    keyring_over(places, |path| SqliteKeyStore::open_read_only(path))
+}
+
+fn keyring_over(
+    places: &Places,
+    file: impl FnOnce(&Path) -> Result<SqliteKeyStore, KeyError>,
+) -> anyhow::Result<Keyring> {
+    let store: Arc<dyn KeyStore> = match places.mode()? {
+        Mode::Embedded => Arc::new(file(&places.data_dir.join(KEYS_FILE))?),
+        Mode::Distributed { postgres, .. } => {
+            Arc::new(PostgresKeyStore::new(&PostgresKeySettings::new(postgres.expose()))?)
+        }
+    };
+    Ok(Keyring::new(store, KeyringSettings::default()))
 }

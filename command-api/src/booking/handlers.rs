@@ -5,6 +5,7 @@ use axum::response::Response;
 use domain::booking::{self, CancelledBy, Traveller, limits::TRAVELLERS_MAX};
 use domain::ids::{AccountId, BookingId, ItineraryId, TravellerId};
 use domain::{Category, Command};
+use keys::Purpose;
 use lanes::derive;
 use service_kit::auth::Role;
 use service_kit::{Path, Problem};
@@ -15,7 +16,6 @@ use super::requests::{
 use super::stream;
 use crate::answer::{self, Changed, Created};
 use crate::head::{Body, Head};
-use crate::seal::Purpose;
 use crate::{CommandApi, openapi::Refusals, refused};
 
 /// Buy one or more lines, all or nothing. The purchase goes on after the answer: see `Location`.

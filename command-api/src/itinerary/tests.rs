@@ -3,18 +3,20 @@
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
-use domain::ids::PersonId;
+use domain::ids::{AccountId, PersonId};
 use domain::itinerary::Command as Itinerary;
 use domain::{Command, Refusal, RefusalKind, Sealed};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
+use keys::testing::{KeyWorld as _, SqliteKeyWorld};
+use keys::{Keyring, KeyringSettings, Opened, PostgresKeySettings, PostgresKeyStore, Purpose};
 use lanes::{Accepted, CommandError, CommandPort, CommandRequest, TokenText};
 use serde_json::{Value, json};
 use service_kit::auth::{self, Authentication, DEV_ACCOUNT};
 use service_kit::fingerprint::Fingerprinter;
 use tower::ServiceExt as _;
 
-use crate::{CommandApi, Purpose, SealError, Sealer};
+use crate::CommandApi;
 
 const KEY: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 const TRIP: &str = "0190b3a0-0000-7000-8000-000000000001";
@@ -33,34 +35,27 @@ impl CommandPort for Port {
     }
 }
 
-/// Seals so that a test can tell what for and how much.
-struct Marker;
-
-#[async_trait::async_trait]
-impl Sealer for Marker {
-    async fn seal(
-        &self,
-        person: PersonId,
-        purpose: Purpose,
-        text: &str,
-    ) -> Result<Sealed, SealError> {
-        let ciphertext = format!("{purpose:?}-{}", text.len());
-        Ok(Sealed { person, ciphertext })
-    }
-}
-
 pub(crate) struct World {
     port: Arc<Port>,
+    keyring: Keyring,
+    _files: SqliteKeyWorld,
 }
 
 impl World {
     pub(crate) fn answering(answer: Result<Accepted, CommandError>) -> Self {
-        Self { port: Arc::new(Port { sent: Mutex::default(), answer }) }
+        let files = SqliteKeyWorld::new();
+        let keyring = files.keyring(KeyringSettings::default());
+        let port = Arc::new(Port { sent: Mutex::default(), answer });
+        Self { port, keyring, _files: files }
     }
 
     pub(crate) fn accepting() -> Self {
         let position = TokenText("0190b3a0-0000-7000-8000-000000000009@0:17".to_owned());
         Self::answering(Ok(Accepted { version: 3, position, replayed: false, events: 1 }))
+    }
+
+    pub(crate) async fn open(&self, sealed: &Sealed, purpose: Purpose) -> Opened {
+        self.keyring.open(sealed, purpose).await.unwrap()
     }
 
     pub(crate) async fn send(&self, method: &str, path: &str, body: &str) -> Response<Body> {
@@ -75,8 +70,11 @@ impl World {
         path: &str,
         body: &str,
     ) -> Response<Body> {
-        let api = CommandApi::new(Arc::clone(&self.port) as _, Fingerprinter::new(b"key"));
-        let api = api.sealing_with(Arc::new(Marker));
+        let api = CommandApi::new(
+            Arc::clone(&self.port) as _,
+            Fingerprinter::new(b"key"),
+            self.keyring.clone(),
+        );
         let (router, _) = crate::router(api).split_for_parts();
         let router = auth::protect(router, Authentication::development());
         let wait = std::time::Duration::from_secs(10);
@@ -260,4 +258,88 @@ async fn a_refusal_shows_its_code_and_facts() {
     let problem = body(answer).await;
     assert_eq!(problem["code"], "activity_not_found");
     assert_eq!(problem["activity_id"], TRIP);
+}
+
+const COMMENTS: &str = "/v1/itineraries/0190b3a0-0000-7000-8000-000000000001/comments";
+
+fn comment(text: &str) -> String {
+    json!({ "text": text }).to_string()
+}
+
+fn sealed(command: &Command) -> &Sealed {
+    match command {
+        Command::Itinerary(Itinerary::Comment { text, .. }) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_comments_text_leaves_sealed_under_its_authors_key() {
+    let world = World::accepting();
+
+    let answer = world.send("POST", COMMENTS, &comment(" Early?\n")).await;
+    let again = world.send("POST", COMMENTS, &comment(" Early?\n")).await;
+
+    assert_eq!((answer.status(), again.status()), (StatusCode::CREATED, StatusCode::CREATED));
+    let sent = world.port.sent.lock().unwrap().clone();
+    assert!(!serde_json::to_string(&sent[0].command).unwrap().contains("Early"));
+    assert_eq!(sealed(&sent[0].command).person, PersonId::from(AccountId(DEV_ACCOUNT)));
+    for request in &sent {
+        let text = sealed(&request.command);
+        let opened = world.keyring.open(text, Purpose::ItineraryComment).await.unwrap();
+        assert_eq!(opened, Opened::Plain("Early?".to_owned()));
+    }
+    assert_eq!(sent[0].fingerprint, sent[1].fingerprint, "a repeat is a repeat");
+}
+
+#[tokio::test]
+async fn a_comment_is_judged_before_it_is_sealed() {
+    let world = World::accepting();
+    let cases = [
+        (" \t".to_owned(), "itinerary_text_blank"),
+        ("ü".repeat(4_001), "itinerary_text_too_long"),
+        ("nul \0 here".to_owned(), "itinerary_text_unprintable"),
+    ];
+
+    for (text, code) in cases {
+        let answer = world.send("POST", COMMENTS, &comment(&text)).await;
+
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let problem = body(answer).await;
+        assert_eq!((&problem["code"], &problem["field"]), (&json!(code), &json!("text")));
+    }
+    assert!(world.nothing_sent());
+    assert_eq!(world.keyring.census().await.unwrap().keys, 0, "nobody got a key for it");
+    let longest = world.send("POST", COMMENTS, &comment(&"\u{1F98A}".repeat(4_000))).await;
+    assert_eq!(longest.status(), StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn who_was_forgotten_writes_nothing_about_themselves() {
+    let world = World::accepting();
+    world.keyring.forget(AccountId(DEV_ACCOUNT).into()).await.unwrap();
+
+    let answer = world.send("POST", COMMENTS, &comment("Early?")).await;
+
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    assert_eq!(body(answer).await["code"], "person_forgotten");
+    assert!(world.nothing_sent());
+}
+
+#[tokio::test]
+async fn without_keys_only_what_is_sealed_has_to_wait() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let away = PostgresKeySettings::new(format!("postgresql://nobody@{closed}/none"));
+    let store = PostgresKeyStore::new(&away).unwrap();
+    let keyring = Keyring::new(Arc::new(store), KeyringSettings::default());
+    let world = World { keyring, ..World::accepting() };
+
+    let comment = world.send("POST", COMMENTS, &comment("Early?")).await;
+    let share = world.send("POST", &format!("/v1/itineraries/{TRIP}/share"), "").await;
+
+    assert_eq!(comment.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(comment.headers().contains_key("retry-after"));
+    assert_eq!(body(comment).await["code"], "unavailable");
+    assert_eq!(share.status(), StatusCode::OK);
+    assert_eq!(world.only_command().command.name(), "share");
 }

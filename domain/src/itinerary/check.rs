@@ -11,6 +11,7 @@ use super::limits::{
 use super::value::Metadata;
 use crate::calendar::{Period, Zone};
 use crate::money::Money;
+use crate::sealed::Sealed;
 use crate::text::{line, lines, said, said_line};
 use crate::time::Timestamp;
 
@@ -37,7 +38,7 @@ pub(super) fn command(command: &Command) -> Result<(), Refusal> {
         Command::RescheduleActivity { starts_at, ends_at, zone, .. } => {
             times(*starts_at, *ends_at, zone)
         }
-        Command::Comment { text, .. } => comment(text).map(drop),
+        Command::Comment { text, .. } => sealed("text", text),
         Command::RemoveActivity { .. }
         | Command::Invite { .. }
         | Command::Join
@@ -67,9 +68,18 @@ pub(super) fn details(text: Option<&str>) -> Result<Option<String>, Refusal> {
     Ok(text.filter(|text| !text.is_empty()))
 }
 
-/// A comment: never blank.
-pub(super) fn comment(text: &str) -> Result<String, Refusal> {
+/// A comment as it is sealed: never blank, and without white space around it. Whoever seals asks
+/// first: nobody can judge the text afterwards.
+///
+/// # Errors
+/// The refusal that the client gets.
+pub fn comment(text: &str) -> Result<String, Refusal> {
     Ok(said("text", lines("text", text, COMMENT_CHARACTERS_MAX)?)?)
+}
+
+/// What was sealed at the edge.
+pub(super) fn sealed(field: &'static str, text: &Sealed) -> Result<(), Refusal> {
+    if text.well_formed() { Ok(()) } else { Err(Refusal::TextUnsealed { field }) }
 }
 
 /// Metadata, every part of it.

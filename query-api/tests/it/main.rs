@@ -8,4 +8,5 @@ mod itineraries;
 mod live;
 mod payments;
 mod proxy;
+mod sealed;
 mod world;

@@ -231,7 +231,7 @@ fn comment(rows: &mut Rows, event: &RecordedEvent, commented: &ItineraryCommente
         comment_id: commented.comment_id,
         tenant: event.envelope.tenant.clone(),
         author_id: commented.author,
-        text: commented.text.clone(),
+        text: Document(commented.text.clone()),
         written_at: event.envelope.recorded_at,
     });
     revise(rows, event, |_| ());

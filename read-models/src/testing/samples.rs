@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use domain::ids::{
     AccountId, ActivityId, BookingId, CommandId, CommentId, CorrelationId, EventId, ItineraryId,
+    PersonId,
 };
 use domain::itinerary as trip;
 use domain::{
-    Actor, Digest, Envelope, Event, Position, RecordedEvent, StreamName, Tenant, Timestamp,
+    Actor, Category, Digest, Envelope, Event, Position, RecordedEvent, Sealed, StreamName, Tenant,
+    Timestamp,
 };
 use uuid::Uuid;
 
@@ -150,14 +152,20 @@ pub fn joined(id: Uuid, account: Uuid) -> trip::ItineraryCollaboratorJoined {
     }
 }
 
-/// A comment.
+/// What stands where something sealed does: nothing here opens it.
+#[must_use]
+pub fn sealed(person: Uuid, ciphertext: &str) -> Sealed {
+    Sealed { person: PersonId(person), ciphertext: ciphertext.to_owned() }
+}
+
+/// A comment; `text` stands where the ciphertext does.
 #[must_use]
 pub fn commented(id: Uuid, comment: Uuid, author: Uuid, text: &str) -> trip::ItineraryCommented {
     trip::ItineraryCommented {
         itinerary_id: ItineraryId(id),
         comment_id: CommentId(comment),
         author: AccountId(author),
-        text: text.to_owned(),
+        text: sealed(author, text),
     }
 }
 

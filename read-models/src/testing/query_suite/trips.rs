@@ -48,7 +48,8 @@ pub async fn a_trip_is_shown_whole_to_its_people(world: &impl StoreWorld) {
     assert_eq!(people, expected);
     let plan: Vec<_> = trip.activities.iter().map(|a| (a.title.as_str(), a.price_amount)).collect();
     assert_eq!(plan, [("Fado night", Some(2_500))]);
-    let comments: Vec<_> = trip.comments.iter().map(|comment| comment.text.as_str()).collect();
+    let comments: Vec<_> =
+        trip.comments.iter().map(|comment| comment.text.0.ciphertext.as_str()).collect();
     assert_eq!(comments, ["olá", "oi"]);
     assert_eq!(answer.at.vector, scene.end);
     assert_eq!(answer.at.last_event_at, scene.events.last().map(|e| e.envelope.recorded_at));
