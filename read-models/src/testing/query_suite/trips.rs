@@ -158,7 +158,7 @@ pub async fn a_feed_is_for_the_people_of_the_trip(world: &impl StoreWorld) {
     assert_eq!(second.next_cursor, None);
     assert!(lines.windows(2).all(|pair| pair[0].version == pair[1].version + 1));
     assert_eq!(lines[0].event_type, "itinerary-commented");
-    assert_eq!(lines[0].details.0["text"], "oi");
+    assert_eq!(lines[0].details.0["text"]["ciphertext"], "oi");
     assert_eq!(
         (lines[1].account_id, lines[1].subject_id),
         (Some(AccountId(FRIEND)), Some(Uuid::from_u128(3)))
