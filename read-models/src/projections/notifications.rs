@@ -92,7 +92,8 @@ impl Projection for Notifications {
             | Event::Offer(_)
             | Event::Booking(_)
             | Event::Payment(_)
-            | Event::InvoiceSeries(_) => {}
+            | Event::InvoiceSeries(_)
+            | Event::Saga(_) => {}
         }
     }
 
@@ -104,7 +105,8 @@ impl Projection for Notifications {
             | Event::Offer(_)
             | Event::Booking(_)
             | Event::Payment(_)
-            | Event::InvoiceSeries(_) => return,
+            | Event::InvoiceSeries(_)
+            | Event::Saga(_) => return,
         };
         let at = event.envelope.recorded_at;
         let begun = || begun(event, happened);

@@ -109,7 +109,8 @@ impl Projection for Payments {
             | Event::Offer(_)
             | Event::Booking(_)
             | Event::InvoiceSeries(_)
-            | Event::Notification(_) => {}
+            | Event::Notification(_)
+            | Event::Saga(_) => {}
         }
     }
 
@@ -121,7 +122,8 @@ impl Projection for Payments {
             | Event::Offer(_)
             | Event::Booking(_)
             | Event::InvoiceSeries(_)
-            | Event::Notification(_) => return,
+            | Event::Notification(_)
+            | Event::Saga(_) => return,
         };
         let row = rows.read::<PaymentRow>(&key(event));
         let before = row.as_ref().map_or_else(State::default, |row| row.ledger.0.clone());
