@@ -8,7 +8,7 @@ use domain::ids::{
 };
 use domain::itinerary as trip;
 use domain::{
-    Actor, Category, Digest, Envelope, Event, Position, RecordedEvent, Sealed, StreamName, Tenant,
+    Actor, Digest, Envelope, Event, Position, RecordedEvent, Sealed, StreamName, Tenant,
     Timestamp,
 };
 use uuid::Uuid;
