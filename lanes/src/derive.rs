@@ -63,7 +63,10 @@ mod tests {
         let stream = created_stream(&Tenant::default(), Category::Itinerary, key(1));
 
         assert_eq!(stream.id.to_string(), "00000000-0000-8e4d-b5d1-d401b5e3c500");
-        assert_eq!(derived_id(key(1), "activity").to_string(), "00000000-0000-8d34-a75e-58b451e7d81c");
+        assert_eq!(
+            derived_id(key(1), "activity").to_string(),
+            "00000000-0000-8d34-a75e-58b451e7d81c"
+        );
         assert_eq!(event_id(key(1), stream, 0).to_string(), "00000000-0000-8191-8629-2cd2c8c99818");
     }
 

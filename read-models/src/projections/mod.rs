@@ -5,6 +5,8 @@ mod activity_feed;
 mod audit;
 mod itineraries;
 mod itinerary_rows;
+mod open_holds;
+pub mod saga_work;
 #[cfg(test)]
 mod tests;
 
@@ -12,11 +14,19 @@ pub use activity_feed::{ActivityFeed, FeedRow};
 pub use audit::{Audit, AuditRow};
 pub use itineraries::Itineraries;
 pub use itinerary_rows::{ActivityRow, CommentRow, ItineraryRow, MemberRow};
+pub use open_holds::{OpenHoldRow, OpenHolds};
+pub use saga_work::{SagaWork, SagaWorkRow};
 
 use crate::Projection;
 
 /// Every projection, in the order in which operators see them.
 #[must_use]
 pub fn projections() -> Vec<Box<dyn Projection>> {
-    vec![Box::new(Itineraries), Box::new(ActivityFeed), Box::new(Audit)]
+    vec![
+        Box::new(Itineraries),
+        Box::new(ActivityFeed),
+        Box::new(Audit),
+        Box::new(SagaWork),
+        Box::new(OpenHolds),
+    ]
 }
