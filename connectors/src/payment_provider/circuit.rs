@@ -296,7 +296,7 @@ mod tests {
         call(&circuit, false).unwrap();
 
         circuit.reset();
-        late.map(|passage| passage.settle(false));
+        late.into_iter().for_each(|passage| passage.settle(false));
 
         assert_eq!(circuit.state(), CircuitState::Closed);
         assert_eq!(call(&circuit, true), Ok(()));

@@ -6,9 +6,11 @@ mod audit;
 mod itineraries;
 mod itinerary_rows;
 mod notifications;
+mod open_holds;
 #[cfg(test)]
 mod payment_tests;
 mod payments;
+pub mod saga_work;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +19,9 @@ pub use audit::{Audit, AuditRow};
 pub use itineraries::Itineraries;
 pub use itinerary_rows::{ActivityRow, CommentRow, ItineraryRow, MemberRow};
 pub use notifications::{NotificationRow, Notifications};
+pub use open_holds::{OpenHoldRow, OpenHolds};
 pub use payments::{PaymentRow, Payments};
+pub use saga_work::{SagaWork, SagaWorkRow};
 
 use crate::Projection;
 
@@ -29,6 +33,8 @@ pub fn projections() -> Vec<Box<dyn Projection>> {
         Box::new(ActivityFeed),
         Box::new(Payments),
         Box::new(Notifications),
+        Box::new(SagaWork),
+        Box::new(OpenHolds),
         Box::new(Audit),
     ]
 }
