@@ -23,6 +23,10 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("rdkafka", &["event-log"]),
     ("apache-avro", &["event-log"]),
     ("tokio-postgres", &["read-models"]),
+    ("deadpool", &["read-models"]),
+    ("deadpool-postgres", &["read-models"]),
+    ("mysql_async", &["read-models"]),
+    ("redis", &["read-models"]),
     ("axum", &["service-kit", "lanes", "command-api", "projectors", "query-api", "waylog"]),
 ];
 

@@ -6,7 +6,11 @@
 pub mod harness;
 pub mod loader;
 #[expect(clippy::unwrap_used, reason = "what a test expects")]
+pub mod look_up_suite;
+pub mod mysql_world;
+#[expect(clippy::unwrap_used, reason = "what a test expects")]
 pub mod query_suite;
+pub mod redis_world;
 pub mod samples;
 #[expect(clippy::unwrap_used, reason = "what a test expects")]
 pub mod store_suite;

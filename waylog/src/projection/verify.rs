@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use projectors::{Placement, ProjectorSettings, Verification, verify};
+use projectors::{ProjectorSettings, Verification, verify};
 use read_models::{ReadStore as _, SqliteReadStore, SqliteSettings};
 use serde_json::json;
 
@@ -35,18 +35,17 @@ pub(crate) fn run(question: &Verify) -> anyhow::Result<Ended> {
 }
 
 async fn verify_all(question: &Verify, open: &OpenLog) -> anyhow::Result<Ended> {
-    let store = stores::open(&question.places).await?;
+    let placements = stores::open(&question.places).await?.placements();
     let mut ended = Ended::Done;
     let mut verified = 0;
-    for projection in read_models::projections() {
-        if question.name.as_ref().is_some_and(|name| name != projection.name()) {
+    for placement in placements {
+        if question.name.as_ref().is_some_and(|name| name != placement.projection.name()) {
             continue;
         }
         let scratch_dir = tempfile::tempdir()?;
         let path = scratch_dir.path().join("scratch.sqlite");
         let scratch = SqliteReadStore::open(&path, SqliteSettings::default())?;
         scratch.prepare().await?;
-        let placement = Placement { projection: Arc::from(projection), store: Arc::clone(&store) };
         let (log, codec) = (Arc::clone(&open.log), Arc::clone(&open.codec));
         let settings = ProjectorSettings::default();
         let found = verify(log, codec, &placement, Arc::new(scratch), settings).await?;
