@@ -93,7 +93,7 @@ mod hot {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_copy_that_is_there_answers() {
         let Some(scene) = Scene::new().await else { return };
         let queries = scene.queries();
@@ -102,7 +102,7 @@ mod hot {
         assert_eq!(free(&queries, "0:1").await, [101]);
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_copy_that_lacks_what_is_asked_for_does_not_answer() {
         let Some(scene) = Scene::new().await else { return };
         let queries = scene.queries();
@@ -117,7 +117,7 @@ mod hot {
         assert_eq!(free(&queries, "0:2").await, [101, 102]);
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_copy_that_falls_behind_stops_answering_within_seconds() {
         let Some(scene) = Scene::new().await else { return };
         let queries = scene.queries();
@@ -132,7 +132,7 @@ mod hot {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_copy_that_was_lost_is_not_missed() {
         let Some(scene) = Scene::new().await else { return };
         let queries = scene.queries();
@@ -151,7 +151,7 @@ mod hot {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_redis_that_is_silent_costs_one_wait_and_no_answer() {
         let Some(scene) = Scene::new().await else { return };
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
