@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("projectors", &["domain", "event-log", "read-models", "service-kit"]),
     ("query-api", &["domain", "keys", "read-models", "service-kit"]),
     ("connectors", &["domain", "lanes", "read-models", "service-kit"]),
+    ("sagas", &["domain", "lanes", "read-models", "service-kit"]),
     ("sandbox", &[]),
 ];
 

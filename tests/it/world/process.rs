@@ -19,8 +19,10 @@ pub(crate) fn binary() -> &'static Path {
         let own = std::env::current_exe().unwrap();
         let profile = own.parent().unwrap().parent().unwrap();
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "-p", "waylog", "--target-dir"]);
-        build.arg(profile.parent().unwrap());
+        // The selection of `cargo test --workspace` (a test is in it for the sake of the features
+        // that tests ask of dependencies): nothing is compiled that was not compiled already.
+        build.args(["build", "--quiet", "--workspace", "--bin", "waylog", "--test", "catalog"]);
+        build.arg("--target-dir").arg(profile.parent().unwrap());
         if profile.ends_with("release") {
             build.arg("--release");
         }
