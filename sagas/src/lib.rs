@@ -1,8 +1,8 @@
 //! The running of sagas: sends the commands that they ask for and tells them what came of them.
 //!
-//! What a saga does is decided in `domain`, by its own stream; what is open is a projection. Nothing
-//! else is kept: this process may die at any point, and any number of it may run, because every
-//! command has an id that follows from its saga, step and attempt, and is decided once.
+//! What a saga does is decided in `domain`, by its own stream; what is open is a projection.
+//! Nothing else is kept: this process may die at any point, and any number of it may run, because
+//! every command has an id that follows from its saga, step and attempt, and is decided once.
 //!
 //! Promises:
 //! - a command whose outcome is unknown is sent again under the same id, until it is known;

@@ -1,9 +1,9 @@
 //! `saga_work`: the commands that sagas ask for, and what came of them. Table `saga_work` (key:
 //! target stream, effect).
 //!
-//! A repeat is harmless because rows and vector move together. A row has two halves, each written by
-//! the events of one stream (`domain::saga::changes_of`), so that streams may interleave in any way.
-//! Rows stay: they are what a saga did.
+//! A repeat is harmless because rows and vector move together. A row has two halves, each written
+//! by the events of one stream (`domain::saga::changes_of`), so that streams may interleave in any
+//! way. Rows stay: they are what a saga did.
 
 use domain::ids::{CommandId, CorrelationId, EventId};
 use domain::saga::{Ask, Change, Outcome, Todo, Work, WorkKey, changes_of};
