@@ -42,14 +42,29 @@ pub(crate) fn created(accepted: &Accepted, id: Uuid, path: String) -> Result<Res
     answer(StatusCode::CREATED, accepted, [(LOCATION, location)], body)
 }
 
+/// 202 with the id and, in `Location`, where to see what becomes of it.
+pub(crate) fn underway(accepted: &Accepted, id: Uuid, path: String) -> Result<Response, Problem> {
+    let location = HeaderValue::try_from(path).map_err(|error| Problem::defect(&error))?;
+    let body = Created { id, version: accepted.version };
+    answer(StatusCode::ACCEPTED, accepted, [(LOCATION, location)], body)
+}
+
+/// 204 with the new version in `ETag`.
+pub(crate) fn gone(accepted: &Accepted) -> Result<Response, Problem> {
+    let position = [(WAYLOG_POSITION, position(accepted)?)];
+    Ok((StatusCode::NO_CONTENT, ETag(accepted.version), position).into_response())
+}
+
+fn position(accepted: &Accepted) -> Result<HeaderValue, Problem> {
+    HeaderValue::try_from(accepted.position.0.as_str()).map_err(|error| Problem::defect(&error))
+}
+
 fn answer(
     status: StatusCode,
     accepted: &Accepted,
     more: impl axum::response::IntoResponseParts,
     body: impl Serialize,
 ) -> Result<Response, Problem> {
-    let position = HeaderValue::try_from(accepted.position.0.as_str())
-        .map_err(|error| Problem::defect(&error))?;
-    let position = [(WAYLOG_POSITION, position)];
+    let position = [(WAYLOG_POSITION, position(accepted)?)];
     Ok((status, ETag(accepted.version), position, more, Json(body)).into_response())
 }

@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use lanes::{Accepted, CommandRequest};
 use serde::de::DeserializeOwned;
-use service_kit::auth::Identity;
+use service_kit::auth::{Identity, Role, Roles};
 use service_kit::idempotency_key::IdempotencyKey;
 use service_kit::if_match::IfMatch;
 use service_kit::{Problem, RequestContext, json};
@@ -22,6 +22,7 @@ pub(crate) struct Head {
     context: RequestContext,
     actor: Actor,
     tenant: Tenant,
+    roles: Roles,
     key: IdempotencyKey,
     if_match: IfMatch,
 }
@@ -38,6 +39,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Head {
             // Who established the identity promises both forms.
             actor: defect(identity.actor.parse())?,
             tenant: defect(identity.tenant.parse())?,
+            roles: identity.roles,
             key: IdempotencyKey::from_request_parts(parts, state).await?,
             if_match: IfMatch::from_request_parts(parts, state).await?,
         })
@@ -89,6 +91,19 @@ impl Head {
     /// Whose data it is.
     pub(crate) const fn tenant(&self) -> &Tenant {
         &self.tenant
+    }
+
+    /// Whether the caller has the role.
+    pub(crate) fn has(&self, role: Role) -> bool {
+        self.roles.include(role)
+    }
+
+    /// Lets callers pass who have the role.
+    ///
+    /// # Errors
+    /// 403 `forbidden`.
+    pub(crate) fn require(&self, role: Role) -> Result<(), Problem> {
+        role.required_of(self.roles)
     }
 
     /// Checks the command against what no state accepts, then sends it to the owner of its stream

@@ -4,13 +4,19 @@
 //! aggregate.
 
 mod answer;
+mod booking;
+mod destination;
+mod fields;
 mod head;
 mod itinerary;
+mod offer;
 mod openapi;
 mod refused;
+mod seal;
 
 use std::sync::Arc;
 
+use keys::Keyring;
 use lanes::CommandPort;
 use service_kit::fingerprint::Fingerprinter;
 use utoipa_axum::router::OpenApiRouter;
@@ -20,14 +26,16 @@ use utoipa_axum::router::OpenApiRouter;
 pub struct CommandApi {
     port: Arc<dyn CommandPort>,
     fingerprinter: Arc<Fingerprinter>,
+    keyring: Keyring,
 }
 
 impl CommandApi {
-    /// An API that sends its commands through `port`. The fingerprint key must be the same on every
-    /// instance of a deployment.
+    /// An API that sends its commands through `port`, and seals personal data with `keyring` before
+    /// it becomes part of one. The fingerprint key must be the same on every instance of a
+    /// deployment.
     #[must_use]
-    pub fn new(port: Arc<dyn CommandPort>, fingerprinter: Fingerprinter) -> Self {
-        Self { port, fingerprinter: Arc::new(fingerprinter) }
+    pub fn new(port: Arc<dyn CommandPort>, fingerprinter: Fingerprinter, keyring: Keyring) -> Self {
+        Self { port, fingerprinter: Arc::new(fingerprinter), keyring }
     }
 }
 
@@ -35,11 +43,15 @@ impl CommandApi {
 /// without a `service_kit::auth::Identity` every route answers 401.
 #[must_use]
 pub fn router(api: CommandApi) -> OpenApiRouter {
-    itinerary::router().with_state(api)
+    routes().with_state(api)
 }
 
 /// The routes as they are described, without anything behind them.
 #[must_use]
 pub fn description() -> utoipa::openapi::OpenApi {
-    itinerary::router().to_openapi()
+    routes().to_openapi()
+}
+
+fn routes() -> OpenApiRouter<CommandApi> {
+    itinerary::router().merge(destination::router()).merge(offer::router()).merge(booking::router())
 }

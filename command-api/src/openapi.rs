@@ -15,13 +15,18 @@ const REFUSALS: &[(&str, &str)] = &[
     ("404", "There is no such thing, or not for the caller"),
     ("409", "It exists already"),
     ("412", "`version_conflict`: the stream is not at the version of `If-Match`"),
-    ("413", "The body is over 1 MiB, or the event would be larger than the log takes"),
+    (
+        "413",
+        "The body is over 1 MiB, personal data is more than is sealed at once, or the event would \
+         be larger than the log takes",
+    ),
     ("415", "The body is not declared as JSON"),
     ("422", "A rule forbids it, or `idempotency_mismatch`"),
     (
         "503",
-        "`unavailable` (nothing was tried) or `outcome_unknown` (send the same `Idempotency-Key` \
-         again to learn it), with `Retry-After`",
+        "`unavailable` (nothing was tried; also when personal data cannot be sealed) or \
+         `outcome_unknown` (send the same `Idempotency-Key` again to learn it), with \
+         `Retry-After`",
     ),
 ];
 

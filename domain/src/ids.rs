@@ -75,6 +75,24 @@ ids! {
     BookingId;
     /// Something that can be sold.
     OfferId;
+    /// A place that people travel to.
+    DestinationId;
+    /// One claim on an offer's places; at most one a booking's line.
+    HoldId;
+    /// Somebody who travels on a booking.
+    TravellerId;
+    /// Money for a booking.
+    PaymentId;
+    /// One return of money.
+    RefundId;
+    /// A seller's invoices of one year.
+    InvoiceSeriesId;
+    /// One message to somebody.
+    NotificationId;
+    /// One run of a process over several aggregates.
+    SagaId;
+    /// Whose key seals personal data: the account that entered it.
+    PersonId;
     /// One command, by its idempotency key.
     CommandId;
     /// One event (CloudEvents `id`).

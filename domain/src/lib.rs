@@ -9,18 +9,28 @@
 
 pub mod actor;
 pub mod aggregate;
+pub mod booking;
 pub mod calendar;
+pub mod derive;
+pub mod destination;
 pub mod envelope;
 pub mod ids;
+pub mod invoice_series;
 pub mod itinerary;
 pub mod money;
+pub mod notification;
+pub mod offer;
 mod payload;
+pub mod payment;
 pub mod position;
 pub mod refusal;
 mod registry;
+pub mod saga;
+pub mod sealed;
 pub mod stream;
 #[cfg(test)]
 mod testing;
+mod text;
 pub mod time;
 
 pub use actor::{Actor, Tenant};
@@ -30,5 +40,6 @@ pub use payload::{EventPayload, PayloadRef, PayloadVisitor};
 pub use position::{ConsistencyToken, LogId, Position, PositionVector};
 pub use refusal::{Refusal, RefusalKind};
 pub use registry::{Command, Event, State};
+pub use sealed::Sealed;
 pub use stream::{Category, StreamName};
 pub use time::Timestamp;

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::payload::{PayloadRef, PayloadVisitor};
-use crate::{Aggregate, Category, Context, Refusal, itinerary};
+use crate::{
+    Aggregate, Category, Context, Refusal, booking, destination, invoice_series, itinerary,
+    notification, offer, payment, saga,
+};
 
 macro_rules! aggregates {
     ($($variant:ident => $module:ident :: $state:ident,)+) => {
@@ -51,6 +54,12 @@ macro_rules! aggregates {
         }
 
         impl Event {
+            /// Which kind of aggregate it is of.
+            #[must_use]
+            pub const fn category(&self) -> Category {
+                match self { $(Self::$variant(_) => Category::$variant,)+ }
+            }
+
             /// The wire name, `itinerary-created`.
             #[must_use]
             pub const fn name(&self) -> &'static str {
@@ -133,7 +142,6 @@ macro_rules! aggregates {
                         .decide(command, context)
                         .map(|events| events.into_iter().map(Event::$variant).collect())
                         .map_err(Into::into),)+
-                    #[expect(unreachable_patterns, reason = "reached from the second aggregate on")]
                     _ => panic!("a command met a state of another category"),
                 }
             }
@@ -145,7 +153,6 @@ macro_rules! aggregates {
                     $((Self::$variant(state), Event::$variant(event)) => {
                         Self::$variant(Box::new(state.evolve(event)))
                     })+
-                    #[expect(unreachable_patterns, reason = "reached from the second aggregate on")]
                     (state, _) => state,
                 }
             }
@@ -155,4 +162,11 @@ macro_rules! aggregates {
 
 aggregates! {
     Itinerary => itinerary::Itinerary,
+    Destination => destination::Destination,
+    Offer => offer::Offer,
+    Booking => booking::Booking,
+    Payment => payment::Payment,
+    InvoiceSeries => invoice_series::InvoiceSeries,
+    Notification => notification::Notification,
+    Saga => saga::Saga,
 }

@@ -13,17 +13,47 @@ use crate::ids::parse_uuid;
 pub enum Category {
     /// A traveller's trip.
     Itinerary,
+    /// A place that people travel to.
+    Destination,
+    /// Something that can be sold.
+    Offer,
+    /// One traveller's purchase.
+    Booking,
+    /// Money for a booking.
+    Payment,
+    /// A seller's documents of one year.
+    InvoiceSeries,
+    /// A message to somebody.
+    Notification,
+    /// A process over several aggregates.
+    Saga,
 }
 
 impl Category {
     /// Every category, for listings and exhaustive tests.
-    pub const ALL: &'static [Self] = &[Self::Itinerary];
+    pub const ALL: &'static [Self] = &[
+        Self::Itinerary,
+        Self::Destination,
+        Self::Offer,
+        Self::Booking,
+        Self::Payment,
+        Self::InvoiceSeries,
+        Self::Notification,
+        Self::Saga,
+    ];
 
     /// The category's wire name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Itinerary => "itinerary",
+            Self::Destination => "destination",
+            Self::Offer => "offer",
+            Self::Booking => "booking",
+            Self::Payment => "payment",
+            Self::InvoiceSeries => "invoice-series",
+            Self::Notification => "notification",
+            Self::Saga => "saga",
         }
     }
 }

@@ -68,6 +68,11 @@ where
         events.iter().fold(self.state, A::evolve)
     }
 
+    /// The events, whatever they are.
+    pub(crate) fn events(self) -> Vec<A::Event> {
+        self.decision.expect("the command is accepted")
+    }
+
     /// Accepted, with nothing to append.
     pub(crate) fn then_nothing(self) {
         assert_eq!(self.decision.expect("the command is accepted"), []);

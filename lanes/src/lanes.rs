@@ -140,25 +140,35 @@ impl Lanes {
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         let durability = self.gear.log.durability();
+        let lanes = self.roster.statuses();
+        let unserved = self.gear.log.topology().all_shards().filter(|shard| {
+            !lanes.iter().any(|lane| lane.shard == *shard)
+                && self.router.owner_address(*shard).is_none()
+        });
+        let unserved = unserved.collect();
         Readiness {
-            lanes: self.roster.statuses(),
+            lanes,
+            unserved,
             clock: self.gear.skew.excess(self.gear.settings.clock_skew_max),
             survives_power_cut: durability.survives_power_cut,
             durability: durability.description,
         }
     }
 
-    /// Gives all shards up and leaves the owners. Running batches are finished and answered;
-    /// commands that still wait are answered with what is true of them. A second call changes
-    /// nothing.
-    pub async fn shutdown(&self) {
+    /// Gives all shards up and leaves the owners: others take over at once. Running batches are
+    /// finished and answered. Commands that still wait, and those that come later, go to the next
+    /// owner where there is a way there (a cluster secret); otherwise they are answered with what
+    /// is true of them. A second call changes nothing.
+    pub async fn leave(&self) {
         let (gear, roster) = (Arc::clone(&self.gear), Arc::clone(&self.roster));
+        blocking(move || end(&gear, &roster)).await;
+    }
+
+    /// Leaves the owners, and ends everything else that runs here. A second call changes nothing.
+    pub async fn shutdown(&self) {
+        self.leave().await;
         let watch = self.clock_watch.lock().unwrap_or_else(PoisonError::into_inner).take();
-        blocking(move || {
-            end(&gear, &roster);
-            drop(watch);
-        })
-        .await;
+        blocking(move || drop(watch)).await;
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a process says of its lanes: for `/health/ready` and for operators.
 
+use std::fmt;
+
 use event_log::ShardId;
 use serde::Serialize;
 
@@ -8,6 +10,8 @@ use serde::Serialize;
 pub struct Readiness {
     /// One per assigned shard, ascending.
     pub lanes: Vec<LaneStatus>,
+    /// Shards that have no lane here, and no owner elsewhere that commands could be sent to.
+    pub unserved: Vec<ShardId>,
     /// Why nothing is served although lanes may be open: the clocks differ too much.
     pub clock: Option<String>,
     /// What an acknowledged command survives, for the operator.
@@ -17,10 +21,22 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Whether every assigned shard is served. A process without shards is ready: it forwards.
+    /// Whether every command has somewhere to go: each shard is served here, or has an owner
+    /// elsewhere. A process without shards of its own is ready: it forwards.
     #[must_use]
     pub fn ready(&self) -> bool {
-        self.clock.is_none() && self.lanes.iter().all(|lane| lane.phase == LanePhase::Serving)
+        self.reasons().is_empty()
+    }
+
+    /// What is not as it should be, a sentence each; ready when there is nothing.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<String> {
+        let mut reasons: Vec<String> = self.clock.iter().cloned().collect();
+        reasons.extend(self.lanes.iter().filter_map(LaneStatus::not_serving));
+        reasons.extend(self.unserved.iter().map(|shard| {
+            format!("shard {shard} has no lane here and no owner elsewhere that is known")
+        }));
+        reasons
     }
 }
 
@@ -37,6 +53,16 @@ pub struct LaneStatus {
     pub queued_commands: usize,
     /// Why the last attempt to serve failed, while it does not.
     pub trouble: Option<String>,
+}
+
+impl LaneStatus {
+    fn not_serving(&self) -> Option<String> {
+        if self.phase == LanePhase::Serving {
+            return None;
+        }
+        let trouble = self.trouble.as_deref().unwrap_or("no trouble so far");
+        Some(format!("shard {} is {} ({trouble})", self.shard, self.phase))
+    }
 }
 
 /// What a lane is doing.
@@ -56,4 +82,18 @@ pub enum LanePhase {
     NotAMember,
     /// It has ended.
     Ended,
+}
+
+impl fmt::Display for LanePhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Opening => f.write_str("being opened"),
+            Self::Restoring { records_read } => {
+                write!(f, "being restored, {records_read} records so far")
+            }
+            Self::Serving => f.write_str("served"),
+            Self::NotAMember => f.write_str("not assigned here any more"),
+            Self::Ended => f.write_str("not served: its lane has ended"),
+        }
+    }
 }

@@ -92,17 +92,20 @@ impl Roster {
             previous,
         };
         let thread = std::thread::Builder::new().name(format!("lane-{shard}"));
-        match thread.spawn(move || {
+        let begun = thread.spawn(move || {
             lane.run();
             // Only now: the lane has let go of the log and of its store.
             drop(alive);
-        }) {
-            Ok(_) => {
-                let ended = Mutex::new(Some(ended));
-                slot.store(Some(Arc::new(LaneHandle { letterbox, control, ended })));
-            }
-            Err(error) => tracing::error!(%shard, %error, "a lane's thread cannot be started"),
+        });
+        if let Err(error) = begun {
+            tracing::error!(%shard, %error, "a lane's thread cannot be started");
+            // It keeps its slot, so that the process says that a shard of its own is not served.
+            control.accept(false);
+            control.enter(LanePhase::Ended);
+            control.explain(format!("its thread cannot be started: {error}"));
         }
+        let ended = Mutex::new(Some(ended));
+        slot.store(Some(Arc::new(LaneHandle { letterbox, control, ended })));
     }
 
     fn give_up(&self, shards: &[ShardId], how: Stop) {

@@ -168,7 +168,8 @@ impl Router {
                 }
             }
             let next = Instant::now() + pause;
-            if next >= until || self.roster.closed() {
+            // A process that has left its shards sends on what it took in, if it can.
+            if next >= until || (self.roster.closed() && self.hop.is_none()) {
                 return doubt.settle(Err(unavailable(&reason)), None);
             }
             sleep_until(next).await;

@@ -64,6 +64,7 @@ pub(crate) struct Candidate {
     pub(crate) over: Option<RebuildState>,
     pub(crate) paused: bool,
     pub(crate) caught_up: bool,
+    indexed: bool,
     pub(crate) retry_at: Option<Instant>,
     backoff: Backoff,
     pub(crate) trouble: Option<String>,
@@ -88,6 +89,7 @@ impl Candidate {
             over: None,
             paused: false,
             caught_up: false,
+            indexed: false,
             retry_at: Some(Instant::now()),
             backoff,
             trouble: None,
@@ -259,10 +261,15 @@ impl Candidate {
             Aim::Nowhere => Ok(()),
             Aim::Anywhere => {
                 let left = distance(&folder.vector, &self.start.end.borrow());
-                self.caught_up = left <= self.start.reading.settings.join_distance_offsets;
+                let near = left <= self.start.reading.settings.join_distance_offsets;
+                if near {
+                    self.index().await?;
+                }
+                self.caught_up = near;
                 Ok(())
             }
             Aim::Live(live) if folder.vector.covers(&live.vector) => {
+                self.index().await?;
                 self.compare(true).await?;
                 let settings = &self.start.reading.settings;
                 let end = self.start.end.borrow().clone();
@@ -278,6 +285,17 @@ impl Candidate {
             }
             Aim::Live(_) => Ok(()),
         }
+    }
+
+    /// Builds what the store left out while the tables were filled, once.
+    pub(crate) async fn index(&mut self) -> Result<(), ReadStoreError> {
+        let Some(folder) = self.folder.as_ref().filter(|_| !self.indexed) else { return Ok(()) };
+        let begun = Instant::now();
+        folder.store.index(&folder.generation, folder.projection.tables()).await?;
+        self.indexed = true;
+        let seconds = begun.elapsed().as_secs_f64();
+        tracing::info!(projection = self.name(), seconds, "indexed");
+        Ok(())
     }
 
     async fn compare(&mut self, same_version: bool) -> Result<(), ReadStoreError> {

@@ -60,7 +60,7 @@ pub(crate) struct CandidateHandle {
 
 impl Projectors {
     /// Starts reading the log and folding it into all of these. Stores and log may be away: the
-    /// projections start when they come. The stores are prepared by whoever opened them.
+    /// projections start when they come, and prepare their stores before they use them.
     #[must_use]
     pub fn start(
         log: Arc<dyn EventLog>,

@@ -53,6 +53,7 @@ impl Candidate {
 
     async fn prove_and_switch(&mut self, proof: Proof) -> Result<(), ProjectorError> {
         self.comparison = None;
+        self.index().await?;
         self.take_aim().await?;
         self.work().await;
         if proof != Proof::Rollback && !matches!(self.aim, Aim::Anywhere) {

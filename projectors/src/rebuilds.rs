@@ -27,7 +27,8 @@ impl Projectors {
                 newer.generation.number
             )));
         }
-        for state in states.iter().filter(|state| !state.live) {
+        // A newer one of another version is another release's, which may be filling it.
+        for state in states.iter().filter(|state| state.generation.number < live) {
             drop_generation(entry, &state.generation).await?;
         }
         let (store, projection) = (&*entry.placement.store, &*entry.placement.projection);

@@ -36,6 +36,8 @@ pub(crate) struct Runner {
     controls: mpsc::Receiver<Control>,
     told: watch::Sender<Told>,
     cancel: CancellationToken,
+    /// The store's own tables are there.
+    prepared: bool,
     folder: Option<Folder>,
     batch: Vec<Arc<Chunk>>,
     replay: Option<Replay>,
@@ -68,6 +70,7 @@ impl Runner {
             controls,
             told,
             cancel,
+            prepared: false,
             folder: None,
             batch: Vec::new(),
             replay: None,
@@ -209,11 +212,15 @@ impl Runner {
         Ok(())
     }
 
-    /// Opens the live generation, and creates it when the projection has none.
+    /// Opens the live generation, created when there is none, in a store that is prepared here.
     async fn open(&mut self) -> Result<(), ReadStoreError> {
         self.folder = None;
         self.batch.clear();
         let Placement { projection, store } = &self.placement.clone();
+        if !self.prepared {
+            store.prepare().await?;
+            self.prepared = true;
+        }
         let states = of_projection(&**store, projection.name()).await?;
         let live = match live_of(&states) {
             Some(live) => live.clone(),

@@ -17,10 +17,13 @@ mod live;
 mod log_view;
 mod openapi;
 mod page;
+mod payments;
 pub mod proxy;
+mod unseal;
 
 use std::sync::Arc;
 
+use keys::Keyring;
 use read_models::ReadQueries;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
@@ -34,6 +37,7 @@ pub use self::log_view::{LogEnd, LogView, NamedLog};
 /// The projections that answers come from.
 pub(crate) const ITINERARIES: &str = "itineraries";
 pub(crate) const ACTIVITY_FEED: &str = "activity_feed";
+pub(crate) const PAYMENTS: &str = "payments";
 pub(crate) const AUDIT: &str = "audit";
 
 /// What queries may cost.
@@ -51,25 +55,27 @@ pub struct QueryApi(Arc<Parts>);
 
 struct Parts {
     queries: Arc<ReadQueries>,
+    keyring: Keyring,
     log: Arc<dyn LogView>,
     gate: Gate,
     hub: Hub,
 }
 
 impl QueryApi {
-    /// An API that asks these read models, which are made from that log. Live updates end when
-    /// `stopping` is cancelled.
+    /// An API that asks these read models, which are made from that log, and opens what is sealed
+    /// in them with `keyring`. Live updates end when `stopping` is cancelled.
     #[must_use]
     pub fn new(
         queries: Arc<ReadQueries>,
+        keyring: Keyring,
         log: Arc<dyn LogView>,
         settings: QuerySettings,
         stopping: CancellationToken,
     ) -> Self {
-        let gate =
-            Gate::new(Arc::clone(&queries), settings.wait, &[ITINERARIES, ACTIVITY_FEED, AUDIT]);
-        let hub = Hub::new(Arc::clone(&queries), settings.live, stopping);
-        Self(Arc::new(Parts { queries, log, gate, hub }))
+        let projections = [ITINERARIES, ACTIVITY_FEED, PAYMENTS, AUDIT];
+        let gate = Gate::new(Arc::clone(&queries), settings.wait, &projections);
+        let hub = Hub::new(Arc::clone(&queries), keyring.clone(), settings.live, stopping);
+        Self(Arc::new(Parts { queries, keyring, log, gate, hub }))
     }
 }
 
@@ -87,5 +93,5 @@ pub fn description() -> utoipa::openapi::OpenApi {
 }
 
 fn routes() -> OpenApiRouter<QueryApi> {
-    itineraries::router().merge(audit::router()).merge(live::router())
+    itineraries::router().merge(payments::router()).merge(audit::router()).merge(live::router())
 }

@@ -31,7 +31,8 @@ const PROBLEMS: &[(&str, &str)] = &[
     (
         "503",
         "With `Retry-After`: `read_model_behind` (with `behind_by`, `waited_ms` and the `position` \
-         that it holds), `stream_parked`, `read_store_unavailable`, `unavailable`",
+         that it holds), `stream_parked`, `read_store_unavailable`, \
+         `key_store_unavailable` (the answer holds personal data), `unavailable`",
     ),
 ];
 

@@ -70,17 +70,27 @@ fn events(count: u32) -> Vec<RecordedEvent> {
     log.into_events()
 }
 
+/// Fills the second generation, as a rebuild does: beside a live one, and indexed at the end.
 async fn load(
     store: &dyn ReadStore,
     projection: &dyn Projection,
     events: &[RecordedEvent],
 ) -> Duration {
-    let mut loader = Loader::new(store, projection, 1).await.unwrap();
+    store
+        .create(&generation(projection, 1), projection.version(), projection.tables())
+        .await
+        .unwrap();
+    let mut loader = Loader::new(store, projection, 2).await.unwrap();
     let start = Instant::now();
     for batch in events.chunks(BATCH) {
         loader.batch(batch).await.unwrap();
     }
+    store.index(&generation(projection, 2), projection.tables()).await.unwrap();
     start.elapsed()
+}
+
+fn generation(projection: &dyn Projection, number: u32) -> Generation {
+    Generation { projection: projection.name().to_owned(), number }
 }
 
 async fn sqlite(events: &[RecordedEvent]) {
@@ -104,15 +114,16 @@ async fn postgres(world: &PostgresWorld, events: &[RecordedEvent]) {
         let time = load(&*store, &*projection, events).await;
         let name = projection.name();
         println!("postgres {name:<14} {}", rate(events.len(), time));
-        let next = Generation { projection: name.to_owned(), number: 2 };
-        store.create(&next, projection.version(), projection.tables()).await.unwrap();
+        let copied = generation(&*projection, 3);
+        store.create(&copied, projection.version(), projection.tables()).await.unwrap();
+        store.index(&copied, projection.tables()).await.unwrap();
         let (mut copying, mut rows) = (Duration::ZERO, 0);
         for table in projection.tables().iter().map(|table| table.name) {
             let out =
-                client.copy_out(&format!("COPY \"{table}_g1\" TO STDOUT BINARY")).await.unwrap();
+                client.copy_out(&format!("COPY \"{table}_g2\" TO STDOUT BINARY")).await.unwrap();
             let data: Vec<Bytes> = pin!(out).try_collect().await.unwrap();
             let start = Instant::now();
-            let sql = format!("COPY \"{table}_g2\" FROM STDIN BINARY");
+            let sql = format!("COPY \"{table}_g3\" FROM STDIN BINARY");
             let mut sink = pin!(client.copy_in(&sql).await.unwrap());
             for chunk in data {
                 sink.feed(chunk).await.unwrap();

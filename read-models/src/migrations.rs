@@ -36,11 +36,18 @@ pub(crate) const SQLITE: &[Migration] = &[Migration {
 }];
 
 /// For `PostgreSQL`.
-pub(crate) const POSTGRES: &[Migration] = &[Migration {
-    number: 1,
-    name: "generations",
-    sql: include_str!("../../migrations/postgres/0001_generations.sql"),
-}];
+pub(crate) const POSTGRES: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "generations",
+        sql: include_str!("../../migrations/postgres/0001_generations.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "indexes_after_filling",
+        sql: include_str!("../../migrations/postgres/0002_indexes_after_filling.sql"),
+    },
+];
 
 impl Migration {
     /// SHA-256 of its statements, hexadecimal.

@@ -2,7 +2,10 @@
 //! conversions.
 
 use domain::calendar::{Date, Zone};
-use domain::ids::{AccountId, CommandId, CommentId, CorrelationId, EventId, ItineraryId};
+use domain::ids::{
+    AccountId, BookingId, CommandId, CommentId, CorrelationId, EventId, ItineraryId,
+    NotificationId, PaymentId, SagaId,
+};
 use domain::{Digest, Tenant, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -93,6 +96,10 @@ cells! {
     Uuid => Uuid, |id| id, Some;
     AccountId => Uuid, |id| id.0, |id| Some(AccountId(id));
     ItineraryId => Uuid, |id| id.0, |id| Some(ItineraryId(id));
+    BookingId => Uuid, |id| id.0, |id| Some(BookingId(id));
+    PaymentId => Uuid, |id| id.0, |id| Some(PaymentId(id));
+    NotificationId => Uuid, |id| id.0, |id| Some(NotificationId(id));
+    SagaId => Uuid, |id| id.0, |id| Some(SagaId(id));
     CommentId => Uuid, |id| id.0, |id| Some(CommentId(id));
     CommandId => Uuid, |id| id.0, |id| Some(CommandId(id));
     EventId => Uuid, |id| id.0, |id| Some(EventId(id));

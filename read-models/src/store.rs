@@ -165,6 +165,20 @@ pub trait ReadStore: Send + Sync + 'static {
     /// [`ReadStoreError`], and whether the batch was committed is learned from the vector.
     async fn apply(&self, changes: Changes<'_>) -> Result<Applied, ReadStoreError>;
 
+    /// Builds the indexes that queries need and filling does not: a store may leave them out of a
+    /// generation that is not live, because making them at once is far cheaper than keeping them
+    /// up row by row. Nothing happens when they are there, as in a store that leaves none out.
+    ///
+    /// # Errors
+    /// [`ReadStoreError`].
+    async fn index(
+        &self,
+        _generation: &Generation,
+        _tables: &'static [&'static Table],
+    ) -> Result<(), ReadStoreError> {
+        Ok(())
+    }
+
     /// Each table's content as kept beside the rows, with the vector that it is true at.
     ///
     /// # Errors
@@ -194,7 +208,8 @@ pub trait ReadStore: Send + Sync + 'static {
     /// which has been kept up meanwhile.
     ///
     /// # Errors
-    /// [`ReadStoreError::Refused`] unless its vector covers the present live one's; otherwise
+    /// [`ReadStoreError::Refused`] unless its vector covers the present live one's and it has been
+    /// indexed; otherwise
     /// [`ReadStoreError`].
     async fn promote(&self, generation: &Generation) -> Result<(), ReadStoreError>;
 

@@ -125,12 +125,11 @@ mod server {
         let all = projections();
         let mut rebuilt = Loader::new(&*store, &*all[0], 2).await.unwrap();
         rebuilt.batch(&events()).await.unwrap();
+        let second = Generation { projection: "itineraries".to_owned(), number: 2 };
+        store.index(&second, all[0].tables()).await.unwrap();
         client.batch_execute("DELETE FROM itineraries_g2 WHERE title = 'Évora'").await.unwrap();
 
-        store
-            .promote(&Generation { projection: "itineraries".to_owned(), number: 2 })
-            .await
-            .unwrap();
+        store.promote(&second).await.unwrap();
 
         assert_eq!(count().await, 0, "the view follows the pointer");
         let comment = "SELECT col_description('itineraries'::regclass, attnum), \
@@ -139,6 +138,31 @@ mod server {
         let row = client.query_one(comment, &[]).await.unwrap();
         assert!(row.get::<_, &str>(0).contains("minor units"));
         assert!(row.get::<_, &str>(1).starts_with("One trip"));
+    }
+
+    #[tokio::test]
+    async fn what_has_no_indexes_is_not_promoted() {
+        let Some(world) = PostgresWorld::new().await else { return };
+        let store = world.open();
+        store.prepare().await.unwrap();
+        load_all(&*store, &events(), 50).await.unwrap();
+        let all = projections();
+        let mut rebuilt = Loader::new(&*store, &*all[0], 2).await.unwrap();
+        rebuilt.batch(&events()).await.unwrap();
+        let second = Generation { projection: "itineraries".to_owned(), number: 2 };
+        let indexes = async |table: &str| -> i64 {
+            let sql = "SELECT count(*) FROM pg_indexes WHERE tablename = $1";
+            client(&world).await.query_one(sql, &[&table]).await.unwrap().get(0)
+        };
+
+        let early = store.promote(&second).await.unwrap_err();
+        let (before, wanted) = (indexes("itineraries_g2").await, indexes("itineraries_g1").await);
+        store.index(&second, all[0].tables()).await.unwrap();
+
+        assert!(early.to_string().contains("has no indexes yet"), "{early}");
+        assert!(before < wanted, "{before} of {wanted}");
+        assert_eq!(indexes("itineraries_g2").await, wanted);
+        store.promote(&second).await.unwrap();
     }
 
     #[tokio::test]

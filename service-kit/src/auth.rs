@@ -67,6 +67,19 @@ impl Role {
             Self::Admin => "admin",
         }
     }
+
+    /// Lets pass who has this role among theirs.
+    ///
+    /// # Errors
+    /// 403 `forbidden`.
+    pub fn required_of(self, roles: Roles) -> Result<(), Problem> {
+        if roles.include(self) {
+            return Ok(());
+        }
+        Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed")
+            .detail(format!("This takes the role {}.", self.name()))
+            .fact("required_role", self.name()))
+    }
 }
 
 /// A set of roles.
@@ -115,12 +128,7 @@ impl Identity {
     /// # Errors
     /// 403 `forbidden`.
     pub fn require(&self, role: Role) -> Result<(), Problem> {
-        if self.roles.include(role) {
-            return Ok(());
-        }
-        Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed")
-            .detail(format!("This takes the role {}.", role.name()))
-            .fact("required_role", role.name()))
+        role.required_of(self.roles)
     }
 }
 

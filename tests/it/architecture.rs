@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use domain::Category;
+use keys::Purpose;
+use serde_json::Value;
+
 /// Which of our crates each crate may depend on. `waylog` and `tests` may use everything.
 const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
@@ -13,21 +17,36 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("event-log", &["domain"]),
     ("lanes", &["domain", "event-log", "service-kit"]),
     ("read-models", &["domain", "service-kit"]),
-    ("command-api", &["domain", "lanes", "read-models", "service-kit"]),
+    ("keys", &["domain"]),
+    ("command-api", &["domain", "keys", "lanes", "read-models", "service-kit"]),
     ("projectors", &["domain", "event-log", "read-models", "service-kit"]),
-    ("query-api", &["domain", "read-models", "service-kit"]),
+    ("query-api", &["domain", "keys", "read-models", "service-kit"]),
+    ("connectors", &["domain", "lanes", "read-models", "service-kit"]),
+    ("sandbox", &[]),
 ];
 
 /// Crates of others that must stay where they belong.
 const FOREIGN: &[(&str, &[&str])] = &[
     ("rdkafka", &["event-log"]),
     ("apache-avro", &["event-log"]),
-    ("tokio-postgres", &["read-models"]),
-    ("axum", &["service-kit", "lanes", "command-api", "projectors", "query-api", "waylog"]),
+    ("tokio-postgres", &["read-models", "keys"]),
+    ("chacha20poly1305", &["keys"]),
+    (
+        "axum",
+        &["service-kit", "lanes", "command-api", "projectors", "query-api", "sandbox", "waylog"],
+    ),
 ];
 
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: &[&str] = &["common", "core", "shared", "utils", "util", "helpers", "manager"];
+
+/// Test code that may sleep: what waits for a condition, with a deadline, and what is slow on
+/// purpose.
+const SLEEPERS: &[&str] = &[
+    "event-log/tests/kafka/world.rs",
+    "projectors/tests/it/support/mod.rs",
+    "projectors/tests/it/support/poison.rs",
+];
 
 const FILE_LINES_MAX: usize = 400;
 const LINE_CHARACTERS_MAX: usize = 100;
@@ -224,6 +243,41 @@ fn no_test_is_ignored_and_no_lint_is_silenced() {
 }
 
 #[test]
+fn no_test_sleeps() {
+    // Put together here, so that this file does not find itself.
+    let asleep = ["sleep", "("].concat();
+
+    let mut offences = Vec::new();
+    for (path, text) in sources() {
+        let excused = SLEEPERS.iter().any(|sleeper| path == Path::new(sleeper));
+        // The services that tests start live under `tests/` too, and are programs.
+        let program = path.starts_with("tests/src");
+        if excused || program {
+            continue;
+        }
+        let tests_from = text.lines().position(|line| line.starts_with("#[cfg(test)]"));
+        let from = if test_file(&path) { Some(0) } else { tests_from };
+        for (index, line) in text.lines().enumerate().skip(from.unwrap_or(usize::MAX)) {
+            if line.contains(&asleep) {
+                offences.push(format!("{}:{}: {}", path.display(), index + 1, line.trim()));
+            }
+        }
+    }
+
+    assert_none(&offences, "tests that sleep instead of waiting for a condition");
+}
+
+#[test]
+fn functions_stay_under_their_ceiling() {
+    let clippy: toml::Table = manifest(&root().join("clippy.toml"));
+    let workspace = manifest(&root().join("Cargo.toml"));
+
+    // Counted by the compiler's own reading of a function; `scripts/test` denies warnings.
+    assert_eq!(clippy["too-many-lines-threshold"].as_integer(), Some(70));
+    assert_eq!(workspace["workspace"]["lints"]["clippy"]["too_many_lines"].as_str(), Some("warn"));
+}
+
+#[test]
 fn every_event_is_in_the_catalog_and_has_a_schema() {
     let catalog = fs::read_to_string(root().join("docs/events.md")).unwrap();
 
@@ -238,4 +292,54 @@ fn every_event_is_in_the_catalog_and_has_a_schema() {
     }
 
     assert_none(&offences, "events that are not documented");
+}
+
+/// The names of the fields of a record, and of the records in it, that hold something sealed.
+fn sealed_fields(schema: &Value, field: &str, found: &mut Vec<String>) {
+    match schema {
+        Value::Object(object) if object.get("name").is_some_and(|name| name == "Sealed") => {
+            found.push(field.to_owned());
+        }
+        // Behind its first use, a record is only named.
+        Value::String(name) if name == "Sealed" || name == "waylog.Sealed" => {
+            found.push(field.to_owned());
+        }
+        Value::Object(object) => {
+            let fields = object.get("fields").and_then(Value::as_array);
+            for each in fields.into_iter().flatten() {
+                sealed_fields(&each["type"], each["name"].as_str().unwrap_or_default(), found);
+            }
+            for inner in ["type", "items", "values"].into_iter().filter_map(|i| object.get(i)) {
+                sealed_fields(inner, field, found);
+            }
+        }
+        Value::Array(branches) => {
+            branches.iter().for_each(|branch| sealed_fields(branch, field, found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_sealed_field_is_opened_for_its_purpose() {
+    let mut found = Vec::new();
+    let mut offences = Vec::new();
+    for name in domain::Event::names() {
+        let schema = fs::read_to_string(root().join(format!("schemas/{name}.v1.avsc"))).unwrap();
+        let schema: Value = serde_json::from_str(&schema).unwrap();
+        let mut fields = Vec::new();
+        sealed_fields(&schema, "", &mut fields);
+        let categories = Category::ALL.iter().copied();
+        let category = categories.filter(|c| name.starts_with(&format!("{}-", c.name())));
+        let category = category.max_by_key(|c| c.name().len()).unwrap();
+        for field in fields {
+            if Purpose::of_field(category, &field).is_none() {
+                offences.push(format!("{name}: {field}"));
+            }
+            found.push(field);
+        }
+    }
+
+    assert!(found.contains(&"text".to_owned()), "the walk over the schemas found nothing");
+    assert_none(&offences, "sealed fields without a purpose in keys/src/purpose.rs");
 }

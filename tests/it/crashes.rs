@@ -99,7 +99,8 @@ fn streams_written(survivor: &Client, load: &Load) -> Duration {
     begin.elapsed()
 }
 
-fn write_once(survivor: &Client, path: &str, version: u64) {
+/// Writes to a stream until its shard has an owner that answers; within the time of a crash.
+pub(crate) fn write_once(survivor: &Client, path: &str, version: u64) {
     let wrote = eventually(SESSION + TAKE_OVER + TAKE_OVER, || {
         let tag = format!("\"{version}\"");
         let body = json!({ "title": "Through the other" }).to_string();

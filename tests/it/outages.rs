@@ -24,13 +24,18 @@ fn trip() -> Value {
 
 /// Private services that this test may break, and a deployment around them.
 fn breakable() -> Option<(tempfile::TempDir, Services, World)> {
+    let (dir, services) = private()?;
+    let world = World::around(&services);
+    Some((dir, services, world))
+}
+
+fn private() -> Option<(tempfile::TempDir, Services)> {
     let dir = tempfile::tempdir().unwrap();
     // The services' own account has to pass through it.
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
     let options = Options::only([Kind::Kafka, Kind::Registry, Kind::Postgres]);
     let services = Services::start_if_installed(&dir.path().join("s"), &options).unwrap()?;
-    let world = World::around(&services);
-    Some((dir, services, world))
+    Some((dir, services))
 }
 
 /// Sends one command until it is acknowledged; every other answer has to be an honest 503 in time.
@@ -100,6 +105,34 @@ fn commands_go_on_without_the_read_store_and_projections_catch_up() {
     let (path, position) = (made.header("location"), made.header("waylog-position"));
     let caught_up = || client.get_at(path, position).status == 200;
     assert!(eventually(Duration::from_secs(60), caught_up), "{:#}", client.get(path).body);
+}
+
+#[test]
+fn a_start_needs_no_read_store() {
+    let Some((_dir, services)) = private() else { return skipped() };
+    let mut world = World::bare(&services);
+    services.kill(Kind::Postgres, 1).unwrap();
+
+    world.launch("origin", &[]);
+    let client = world.client();
+    let key = Uuid::now_v7().to_string();
+    let (location, _) = insist(&client, &key, Duration::from_secs(60));
+    let blind = client.get(&location);
+    let unready = client.get("/health/ready");
+    services.restart(Kind::Postgres, 1).unwrap();
+    client.await_ready();
+    let seen = eventually(Duration::from_secs(30), || client.get(&location).status == 200);
+
+    assert_eq!((blind.status, blind.code()), (503, "read_store_unavailable"), "{:#}", blind.body);
+    assert_eq!(unready.status, 503);
+    for (check, word) in [("projections", "read_store_unavailable"), ("read models", "read store")]
+    {
+        let checks = unready.at("/checks").as_array().unwrap();
+        let failing = checks.iter().find(|found| found["name"] == check).unwrap();
+        let reason = failing["reason"].as_str().unwrap();
+        assert!(reason.contains(word), "{check}: {reason}");
+    }
+    assert!(seen, "{:#}", client.get(&location).body);
 }
 
 #[test]

@@ -146,14 +146,14 @@ fn a_cluster_of_three_survives_a_killed_and_a_paused_broker() {
     };
 
     let brokers = services.brokers().split(',').count();
-    services.kill_broker(1).unwrap();
+    services.kill(Kind::Kafka, 1).unwrap();
     let without_first = rows(dir.path());
-    services.restart_broker(1).unwrap();
+    services.restart(Kind::Kafka, 1).unwrap();
     services.pause(Kind::Kafka, 2).unwrap();
     let with_paused = row(dir.path(), "kafka-2");
     services.resume(Kind::Kafka, 2).unwrap();
     let at_last = rows(dir.path());
-    let no_such = services.kill_broker(4);
+    let no_such = services.kill(Kind::Kafka, 4);
     drop(services);
 
     assert_eq!(brokers, 3);

@@ -3,7 +3,7 @@
 use clap::Args;
 use event_log::EmbeddedLog;
 
-use crate::output::Ended;
+use crate::output::{Ended, agreed};
 use crate::settings::{Mode, Places, WrongUse};
 
 /// Which log.
@@ -25,13 +25,13 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<Ended> {
         return Err(WrongUse::because("only an embedded log has a witness"));
     }
     let dir = &question.places.data_dir;
-    if !question.yes {
-        crate::output::say(format_args!(
-            "Would take the log in {} as it is, although its witness knows of more: events that \
-             were acknowledged and are missing stay missing. Restore a newer backup instead if \
-             there is one. Say --yes to do it.",
-            dir.display()
-        ));
+    let plan = format_args!(
+        "Would take the log in {} as it is, although its witness knows of more: events that were \
+         acknowledged and are missing stay missing. Restore a newer backup instead if there is \
+         one.",
+        dir.display()
+    );
+    if !agreed(question.yes, plan) {
         return Ok(Ended::No);
     }
     let missing = EmbeddedLog::accept_as_it_is(dir)?;

@@ -8,7 +8,8 @@ use domain::calendar::{Period, Zone};
 use domain::ids::{AccountId, ActivityId, CommandId, CommentId, CorrelationId, ItineraryId};
 use domain::itinerary::{Activity, ActivityKind, Command as Ask, Metadata, Role};
 use domain::money::Money;
-use domain::{Actor, Category, Command, Digest, StreamName, Tenant};
+use domain::{Actor, Category, Command, Digest, Sealed, StreamName, Tenant, itinerary};
+use keys::{Keyring, Purpose};
 use lanes::{CommandPort, CommandRequest, derive};
 use service_kit::auth::{DEV_ACCOUNT, DEV_TENANT};
 use uuid::Uuid;
@@ -82,10 +83,12 @@ const TRIPS: &[Trip] = &[
 ///
 /// # Errors
 /// When one is not accepted.
-pub(crate) async fn play(port: &dyn CommandPort) -> anyhow::Result<()> {
+pub(crate) async fn play(port: &dyn CommandPort, keyring: &Keyring) -> anyhow::Result<()> {
     for trip in TRIPS {
         let stream = StreamName::new(Category::Itinerary, derive::derived_id(ROOT, trip.name));
-        for (index, ask) in trip.commands(ItineraryId(stream.id))?.into_iter().enumerate() {
+        let comment = sealed_comment(keyring).await?;
+        let asked = trip.commands(ItineraryId(stream.id), comment)?;
+        for (index, ask) in asked.into_iter().enumerate() {
             let step = format!("{} {index}", trip.name);
             let command_id = CommandId(derive::derived_id(ROOT, &step));
             let request = CommandRequest {
@@ -109,8 +112,15 @@ pub(crate) async fn play(port: &dyn CommandPort) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn sealed_comment(keyring: &Keyring) -> anyhow::Result<Sealed> {
+    let author = AccountId(DEV_ACCOUNT).into();
+    let text = itinerary::comment_text("Who brings the travel guide?")?;
+    let sealed = keyring.seal(author, Purpose::ItineraryComment, &text).await;
+    sealed.context("the demonstration's comments cannot be sealed")
+}
+
 impl Trip {
-    fn commands(&self, itinerary_id: ItineraryId) -> anyhow::Result<Vec<Ask>> {
+    fn commands(&self, itinerary_id: ItineraryId, comment: Sealed) -> anyhow::Result<Vec<Ask>> {
         let part = |what: &str| derive::derived_id(ROOT, &format!("{} {what}", self.name));
         let zone: Zone = self.zone.parse()?;
         let period =
@@ -135,10 +145,7 @@ impl Trip {
             });
         }
         asked.push(Ask::Invite { account_id: AccountId(part("friend")), role: Role::Editor });
-        asked.push(Ask::Comment {
-            comment_id: CommentId(part("comment")),
-            text: "Who brings the travel guide?".to_owned(),
-        });
+        asked.push(Ask::Comment { comment_id: CommentId(part("comment")), text: comment });
         Ok(asked)
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::log::{self, Use};
 use crate::output::{Ended, Format, table};
-use crate::settings::Settings;
+use crate::settings::{Mode, Settings};
 use crate::stores;
 
 /// How long the directory of owners may take to fill.
@@ -58,6 +58,7 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<Ended> {
     let mut findings = Vec::new();
     look_at_log(&question.settings, &mut findings);
     look_at_read_store(&question.settings, &mut findings)?;
+    look_at_keys(&question.settings, &mut findings)?;
     match question.output {
         Format::Json => {
             let findings: Vec<_> = findings
@@ -136,7 +137,7 @@ fn owner_of(log: &dyn EventLog, shard: ShardId) -> Option<ShardOwner> {
 fn look_at_read_store(settings: &Settings, findings: &mut Vec<Finding>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let states = runtime.block_on(async {
-        let store = stores::open(&settings.places).await?;
+        let store = stores::look(&settings.places)?;
         anyhow::Ok(store.generations().await?)
     });
     match states {
@@ -160,5 +161,32 @@ fn look_at_read_store(settings: &Settings, findings: &mut Vec<Finding>) -> anyho
             says: format!("{error:#}"),
         }),
     }
+    Ok(())
+}
+
+fn look_at_keys(settings: &Settings, findings: &mut Vec<Finding>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let census = runtime.block_on(async {
+        let keyring = stores::keyring_to_read(&settings.places)?;
+        anyhow::Ok(keyring.census().await?)
+    });
+    let file = settings.places.data_dir.join(stores::KEYS_FILE);
+    let embedded = settings.places.mode()? == Mode::Embedded;
+    let (verdict, says) = match census {
+        Ok(census) => (
+            Verdict::Good,
+            format!("{} persons have one, {} were forgotten", census.keys, census.forgotten),
+        ),
+        Err(_) if embedded && !file.exists() => (
+            Verdict::Note,
+            format!(
+                "{} is not there: serve makes it; where the log holds personal data, put it back \
+                 from its backup first",
+                file.display()
+            ),
+        ),
+        Err(error) => (Verdict::Bad, format!("{error:#}; personal data cannot be read or taken")),
+    };
+    findings.push(Finding { what: "keys", verdict, says });
     Ok(())
 }

@@ -15,7 +15,8 @@ const EMBEDDED_FINGERPRINT_KEY: &[u8] = b"waylog embedded fingerprint key";
 /// a loopback address, and nowhere else.
 ///
 /// # Errors
-/// When the development identity is asked for on an address that others can reach.
+/// When the development identity is asked for on an address that others can reach, or an embedded
+/// system would serve there without anybody having said that it shall refuse every request.
 pub(crate) fn authentication(settings: &Settings, mode: &Mode) -> anyhow::Result<Authentication> {
     let loopback = settings.http.listen.ip().is_loopback();
     let development = settings.auth.dev_identity.unwrap_or(*mode == Mode::Embedded && loopback);
@@ -23,6 +24,13 @@ pub(crate) fn authentication(settings: &Settings, mode: &Mode) -> anyhow::Result
         return Err(WrongUse::because(format!(
             "the development identity takes every request at its word, so it is refused on {}, \
              which others can reach; listen on 127.0.0.1, or set --dev-identity=false",
+            settings.http.listen
+        )));
+    }
+    if settings.auth.dev_identity.is_none() && *mode == Mode::Embedded && !loopback {
+        return Err(WrongUse::because(format!(
+            "there are no accounts yet, so every request to {} would be answered 401; listen on \
+             127.0.0.1, or set --dev-identity=false to mean it",
             settings.http.listen
         )));
     }

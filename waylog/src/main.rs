@@ -1,9 +1,11 @@
 //! The one binary: everything in one process, each service alone, and the operator's commands.
 
 mod accept_log;
+mod audit;
 mod banner;
 mod bench;
 mod config;
+mod dead_letter;
 mod demo_data;
 mod doctor;
 mod events;
@@ -14,11 +16,13 @@ mod openapi;
 mod output;
 mod projection;
 mod reading;
+mod sandbox;
 mod serve;
 mod server;
 mod settings;
 mod state;
 mod stores;
+mod unseal;
 mod verify;
 
 use std::process::ExitCode;
@@ -53,8 +57,16 @@ enum Verb {
     /// Operates read models of a running server
     #[command(subcommand)]
     Projection(projection::Projection),
+    /// Lists and replays the streams that projections have parked
+    #[command(subcommand)]
+    DeadLetter(dead_letter::DeadLetter),
+    /// Proves the audit trail
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Checks the log's invariants from the first event on
     Verify(verify::Question),
+    /// Serves the payment provider's sandbox
+    Sandbox(sandbox::Question),
     /// Takes an embedded log as it is after part of it was lost
     AcceptLog(accept_log::Question),
     /// Says what works, what does not, and what to do about it
@@ -82,7 +94,7 @@ fn main() -> ExitCode {
     match run(cli.verb, &matches) {
         Ok(ended) => ended.into(),
         Err(error) => {
-            complain(&error);
+            output::complain(format_args!("{error:#}"));
             output::failure_code(&error)
         }
     }
@@ -94,7 +106,10 @@ fn run(verb: Verb, matches: &clap::ArgMatches) -> anyhow::Result<Ended> {
         Verb::Events(events) => events::run(events),
         Verb::State(question) => state::run(&question),
         Verb::Projection(projection) => projection::run(projection),
+        Verb::DeadLetter(dead_letter) => dead_letter::run(dead_letter),
+        Verb::Audit(audit) => audit::run(&audit),
         Verb::Verify(question) => verify::run(&question),
+        Verb::Sandbox(question) => sandbox::run(&question),
         Verb::AcceptLog(question) => accept_log::run(&question),
         Verb::Doctor(question) => doctor::run(&question),
         Verb::Config(question) => config::run(&question, matches),
@@ -110,10 +125,4 @@ fn run(verb: Verb, matches: &clap::ArgMatches) -> anyhow::Result<Ended> {
 fn measure(bench: bench::Bench) -> anyhow::Result<Ended> {
     crate::output::say(format_args!("{}", bench::run(bench)?));
     Ok(Ended::Done)
-}
-
-/// One sentence with all its causes.
-#[expect(clippy::print_stderr, reason = "the command line's answer")]
-fn complain(error: &anyhow::Error) {
-    eprintln!("waylog: {error:#}");
 }

@@ -71,6 +71,31 @@ pub(crate) fn tell(answer: fmt::Arguments<'_>) {
     }
 }
 
+/// Says why the answer is no, beside the answer.
+#[expect(clippy::print_stderr, reason = "the command line's answer")]
+pub(crate) fn complain(why: fmt::Arguments<'_>) {
+    eprintln!("waylog: {why}");
+}
+
+/// Asks for `--yes` where it is missing: prints what would be done. Whether it may be done.
+pub(crate) fn agreed(yes: bool, plan: fmt::Arguments<'_>) -> bool {
+    if !yes {
+        say(format_args!("{plan} Say --yes to do it."));
+    }
+    yes
+}
+
+/// The members of a listing's `data` as rows of text, a column each.
+pub(crate) fn rows(listing: &serde_json::Value, columns: &[&str]) -> Vec<Vec<String>> {
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    };
+    let data = listing["data"].as_array().into_iter().flatten();
+    data.map(|row| columns.iter().map(|column| text(&row[*column])).collect()).collect()
+}
+
 /// Rows in columns, the header first, each as wide as its widest cell.
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = header.iter().map(|cell| cell.chars().count()).collect();

@@ -11,6 +11,7 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse as _;
 use command_api::CommandApi;
+use keys::Keyring;
 use lanes::{LaneSettings, Lanes, LanesParts, LocalStreamStores, StreamStores};
 use projectors::{Placement, ProjectorSettings, Projectors};
 use query_api::proxy::{Methods, Passage, Proxy, ProxyLimits};
@@ -30,7 +31,7 @@ use crate::identity;
 use crate::log::{self, OpenLog, Use};
 use crate::log_watch::LogWatch;
 use crate::output::Ended;
-use crate::settings::{Mode, Service, Settings};
+use crate::settings::{Mode, Places, Service, Settings};
 use crate::stores;
 
 /// The longest a stop may take, all phases together; HTTP drains in less.
@@ -56,6 +57,8 @@ struct Site<'a> {
     settings: &'a Settings,
     mode: Mode,
     open: OpenLog,
+    /// Seals and opens personal data; one for all services, which so share its memory.
+    keyring: Keyring,
     health: Health,
     shutdown: Shutdown,
     url: String,
@@ -78,6 +81,7 @@ pub(crate) fn run(settings: &Settings, effective: &[config::Setting]) -> anyhow:
 async fn serve(settings: &Settings, metrics: Metrics) -> anyhow::Result<Ended> {
     let mode = settings.places.mode()?;
     let authentication = identity::authentication(settings, &mode)?;
+    settings.services.check(&mode, authentication.development_mode())?;
     let listener = TcpListener::bind(settings.http.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.http.listen))?;
@@ -88,7 +92,8 @@ async fn serve(settings: &Settings, metrics: Metrics) -> anyhow::Result<Ended> {
     let open = blocking(move || log::open(&places, Use::Serve)).await?;
     let durability = open.log.durability();
     let said = banner(&url, &mode, settings, &durability.description);
-    let site = Site { settings, mode, open, health, shutdown, url };
+    let keyring = keyring(&settings.places, &open)?;
+    let site = Site { settings, mode, open, keyring, health, shutdown, url };
 
     let assembly = site.assemble().await?;
     let (api, description) = assembly.api.split_for_parts();
@@ -120,14 +125,18 @@ impl Site<'_> {
     async fn assemble(&self) -> anyhow::Result<Assembly> {
         let services = &self.settings.services;
         let mut assembly = Assembly { api: OpenApiRouter::new(), internal: Router::new() };
+        if services.runs(Service::CommandApi) || services.runs(Service::QueryApi) {
+            let watched = self.keyring.clone();
+            self.health.register("keys", move || keys_finding(watched.clone()));
+        }
         if services.runs(Service::CommandApi) {
             self.command_api(&mut assembly).await?;
         }
         if services.runs(Service::Projectors) {
-            self.projectors(&mut assembly).await?;
+            self.projectors(&mut assembly)?;
         }
         if services.runs(Service::QueryApi) {
-            self.query_api(&mut assembly).await?;
+            self.query_api(&mut assembly)?;
         }
         Ok(assembly)
     }
@@ -167,20 +176,27 @@ impl Site<'_> {
         let watched = Arc::clone(&lanes);
         self.health.register("lanes", move || std::future::ready(lanes_finding(&watched)));
         if settings.services.demo_data {
-            demo_data::play(&*lanes.port()).await?;
+            demo_data::play(&*lanes.port(), &self.keyring).await?;
         }
         let fingerprinter = identity::fingerprinter(&settings.auth, &self.mode)?;
-        let api = command_api::router(CommandApi::new(lanes.port(), fingerprinter));
+        let api = CommandApi::new(lanes.port(), fingerprinter, self.keyring.clone());
+        let api = command_api::router(api);
         assembly.api = std::mem::take(&mut assembly.api).merge(api);
         if let Some(internal) = lanes.internal_routes() {
             assembly.internal = std::mem::take(&mut assembly.internal).merge(internal);
+        }
+        if self.mode != Mode::Embedded {
+            // Others can take over: not a moment later than necessary. What is in flight here is
+            // sent on to them.
+            let leaving = Arc::clone(&lanes);
+            self.stop_with(Phase::Intake, "shards", async move { leaving.leave().await });
         }
         self.stop_with(Phase::Drain, "lanes", async move { lanes.shutdown().await });
         Ok(())
     }
 
-    async fn projectors(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
-        let store = stores::open(&self.settings.places).await?;
+    fn projectors(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
+        let store = stores::open(&self.settings.places)?;
         let placements = read_models::projections()
             .into_iter()
             .map(|projection| Placement {
@@ -215,12 +231,7 @@ impl Site<'_> {
         Ok(())
     }
 
-    async fn query_api(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
-        let services = &self.settings.services;
-        if !services.runs(Service::Projectors) {
-            // The projectors may start later: queries find the store's own tables in any case.
-            stores::open(&self.settings.places).await?;
-        }
+    fn query_api(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
         let queries = stores::queries(&self.settings.places)?;
         let asked = Arc::clone(&queries);
         self.health.register("read models", move || {
@@ -234,7 +245,8 @@ impl Site<'_> {
         });
         let stopping = self.shutdown.token(Phase::Intake);
         let watch = LogWatch::start(Arc::clone(&self.open.log), stopping.clone());
-        let api = QueryApi::new(queries, watch, QuerySettings::default(), stopping);
+        let api =
+            QueryApi::new(queries, self.keyring.clone(), watch, QuerySettings::default(), stopping);
         assembly.api = std::mem::take(&mut assembly.api).merge(query_api::router(api));
         Ok(())
     }
@@ -273,22 +285,36 @@ impl Site<'_> {
     }
 }
 
+/// The keys of this deployment. An embedded log that has events and no keys was separated from
+/// them: what was sealed cannot be read, and whoever writes now gets a new key.
+fn keyring(places: &Places, open: &OpenLog) -> anyhow::Result<Keyring> {
+    let file = places.data_dir.join(stores::KEYS_FILE);
+    let lost = places.mode()? == Mode::Embedded && !file.exists();
+    if lost && open.log.end()?.iter().next().is_some() {
+        tracing::error!(
+            file = %file.display(),
+            "the log has events, but there are no keys: personal data in it cannot be read. Put \
+             the file back from its backup before anything is written"
+        );
+    }
+    stores::keyring(places)
+}
+
+/// Without keys, everything that has nothing to do with personal data goes on.
+async fn keys_finding(keyring: Keyring) -> Finding {
+    match keyring.check().await {
+        Ok(()) => Finding::Passing,
+        Err(error) => Finding::Warning(format!(
+            "{error}; commands and queries about personal data are answered 503"
+        )),
+    }
+}
+
 fn lanes_finding(lanes: &Lanes) -> Finding {
     let readiness = lanes.readiness();
-    if let Some(clock) = readiness.clock {
-        return Finding::Failing(clock);
-    }
-    if !readiness.ready() {
-        let waiting: Vec<String> = readiness
-            .lanes
-            .iter()
-            .filter(|lane| lane.phase != lanes::LanePhase::Serving)
-            .map(|lane| {
-                let trouble = lane.trouble.as_deref().unwrap_or("no trouble so far");
-                format!("shard {} is {:?} ({trouble})", lane.shard, lane.phase)
-            })
-            .collect();
-        return Finding::Failing(waiting.join("; "));
+    let reasons = readiness.reasons();
+    if !reasons.is_empty() {
+        return Finding::Failing(reasons.join("; "));
     }
     if readiness.survives_power_cut {
         Finding::Passing

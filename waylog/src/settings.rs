@@ -31,7 +31,7 @@ pub(crate) struct Settings {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Places")]
 pub(crate) struct Places {
-    /// The directory of the embedded log and read models; distributed, of local caches
+    /// The directory of the embedded log, keys and read models; distributed, of local caches
     #[arg(long, env = "WAYLOG_DATA_DIR", value_name = "DIR", default_value = "waylog-data")]
     pub(crate) data_dir: PathBuf,
     /// Kafka's bootstrap servers (host:port,...); needs the registry and PostgreSQL too
@@ -55,7 +55,7 @@ pub(crate) struct Places {
     /// A schema registry with Confluent's API
     #[arg(long, env = "WAYLOG_SCHEMA_REGISTRY_URL", value_name = "URL")]
     pub(crate) schema_registry_url: Option<ConnectionUrl>,
-    /// PostgreSQL for the read models
+    /// PostgreSQL for the read models and the keys of personal data
     #[arg(long, env = "WAYLOG_POSTGRES_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) postgres_url: Option<ConnectionUrl>,
 }
@@ -153,6 +153,27 @@ impl ServicesSection {
     pub(crate) fn runs(&self, service: Service) -> bool {
         self.only.is_empty() || self.only.contains(&service)
     }
+
+    /// Refuses what would not do what it says.
+    ///
+    /// # Errors
+    /// A sentence that names the setting.
+    pub(crate) fn check(&self, mode: &Mode, development: bool) -> anyhow::Result<()> {
+        if *mode == Mode::Embedded && !self.runs(Service::CommandApi) {
+            return Err(WrongUse::because(
+                "--only without command-api is for a distributed deployment: nobody else could \
+                 write an embedded log while this process holds it; say --kafka-brokers too, or \
+                 leave --only out",
+            ));
+        }
+        if self.demo_data && !development {
+            return Err(WrongUse::because(
+                "--demo-data makes trips of the development account, which nobody could look at \
+                 without --dev-identity=true",
+            ));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -201,6 +222,16 @@ mod tests {
         let places = settings(&["--partitions", "8", "--shards", "3"]).places;
 
         assert!(places.mode().is_err());
+    }
+
+    #[test]
+    fn what_would_not_do_what_it_says_is_refused() {
+        let alone = settings(&["--only", "projectors"]).services;
+        let shown = settings(&["--demo-data"]).services;
+
+        assert!(alone.check(&Mode::Embedded, true).unwrap_err().to_string().contains("--only"));
+        assert!(shown.check(&Mode::Embedded, false).is_err());
+        assert!(shown.check(&Mode::Embedded, true).is_ok());
     }
 
     #[test]

@@ -6,9 +6,10 @@ use event_log::LogRecord;
 use serde_json::json;
 
 use crate::log::{self, OpenLog, Use};
-use crate::output::Ended;
+use crate::output::{Ended, complain};
 use crate::reading;
 use crate::settings::Places;
+use crate::unseal::Unsealer;
 
 /// Which state.
 #[derive(Debug, Args)]
@@ -30,7 +31,7 @@ pub(crate) struct Question {
 /// # Errors
 /// When the log cannot be read, or an event is of a type that this program does not know.
 pub(crate) fn run(question: &Question) -> anyhow::Result<Ended> {
-    let OpenLog { log, codec } = log::open(&question.places, Use::Read)?;
+    let OpenLog { log, codec, .. } = log::open(&question.places, Use::Read)?;
     let stream = question.stream;
     let mut state = Some(State::initial(stream.category));
     let (mut version, mut time) = (0, None);
@@ -47,8 +48,15 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<Ended> {
         Ok(())
     })?;
     if version == 0 {
+        complain(format_args!("there is no event of {stream} up to there"));
         return Ok(Ended::No);
     }
+    if let Some(wanted) = question.at_version.filter(|wanted| *wanted > version) {
+        complain(format_args!("{stream} has no version {wanted} yet: it is at {version}"));
+        return Ok(Ended::No);
+    }
+    let mut state = serde_json::to_value(state)?;
+    Unsealer::of(&question.places)?.open(&stream, &mut state)?;
     let answer = json!({ "stream": stream, "version": version, "time": time, "state": state });
     crate::output::say(format_args!("{answer:#}"));
     Ok(Ended::Done)

@@ -1,7 +1,12 @@
-//! Opens the read store that the settings choose, and the queries over it.
+//! Opens the read store that the settings choose, the queries over it, and the key store.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use keys::{
+    KeyError, KeyStore, Keyring, KeyringSettings, PostgresKeySettings, PostgresKeyStore,
+    SqliteKeyStore,
+};
 use read_models::{
     PostgresReadStore, PostgresReaders, PostgresSettings, ReadQueries, ReadStore, SqliteReadStore,
     SqliteReaders, SqliteSettings,
@@ -12,11 +17,15 @@ use crate::settings::{Mode, Places};
 /// The file of the embedded read models; it may be deleted, and is then built anew from the log.
 pub(crate) const READ_FILE: &str = "read.sqlite";
 
-/// Opens the read store, with its own tables brought up to date.
+/// The file of the embedded keys; what it holds is nowhere else.
+pub(crate) const KEYS_FILE: &str = "keys.sqlite";
+
+/// The read store for those who write it. Nothing is asked of a database yet: it may be away, and
+/// whoever writes prepares it when it is there.
 ///
 /// # Errors
-/// When the database is away or refuses.
-pub(crate) async fn open(places: &Places) -> anyhow::Result<Arc<dyn ReadStore>> {
+/// When the database's address cannot be read, or the file cannot be opened.
+pub(crate) fn open(places: &Places) -> anyhow::Result<Arc<dyn ReadStore>> {
     let store: Arc<dyn ReadStore> = match places.mode()? {
         Mode::Embedded => {
             let path = places.data_dir.join(READ_FILE);
@@ -26,7 +35,28 @@ pub(crate) async fn open(places: &Places) -> anyhow::Result<Arc<dyn ReadStore>> 
             Arc::new(PostgresReadStore::new(&PostgresSettings::new(postgres.expose()))?)
         }
     };
-    store.prepare().await?;
+    Ok(store)
+}
+
+/// The read store for those who only look: nothing is created, migrated or altered.
+///
+/// # Errors
+/// When the database's address cannot be read, or there is no file.
+pub(crate) fn look(places: &Places) -> anyhow::Result<Arc<dyn ReadStore>> {
+    let store: Arc<dyn ReadStore> = match places.mode()? {
+        Mode::Embedded => {
+            let path = places.data_dir.join(READ_FILE);
+            anyhow::ensure!(
+                path.exists(),
+                "there are no read models in {} yet: run `waylog serve`",
+                places.data_dir.display()
+            );
+            Arc::new(SqliteReadStore::open_read_only(&path, SqliteSettings::default())?)
+        }
+        Mode::Distributed { postgres, .. } => {
+            Arc::new(PostgresReadStore::read_only(&PostgresSettings::new(postgres.expose()))?)
+        }
+    };
     Ok(store)
 }
 
@@ -46,4 +76,34 @@ pub(crate) fn queries(places: &Places) -> anyhow::Result<Arc<ReadQueries>> {
         }
     };
     Ok(Arc::new(queries))
+}
+
+/// The keys of personal data, for serving. The distributed store is connected to when it is first
+/// asked: what needs no keys goes on without it.
+///
+/// # Errors
+/// When the file cannot be opened, or the database's address cannot be read.
+pub(crate) fn keyring(places: &Places) -> anyhow::Result<Keyring> {
+    keyring_over(places, |path| SqliteKeyStore::open(path))
+}
+
+/// The keys of personal data, for looking at them beside a running server.
+///
+/// # Errors
+/// As [`keyring`]; also when there is no file.
+pub(crate) fn keyring_to_read(places: &Places) -> anyhow::Result<Keyring> {
+    keyring_over(places, |path| SqliteKeyStore::open_read_only(path))
+}
+
+fn keyring_over(
+    places: &Places,
+    file: impl FnOnce(&Path) -> Result<SqliteKeyStore, KeyError>,
+) -> anyhow::Result<Keyring> {
+    let store: Arc<dyn KeyStore> = match places.mode()? {
+        Mode::Embedded => Arc::new(file(&places.data_dir.join(KEYS_FILE))?),
+        Mode::Distributed { postgres, .. } => {
+            Arc::new(PostgresKeyStore::new(&PostgresKeySettings::new(postgres.expose()))?)
+        }
+    };
+    Ok(Keyring::new(store, KeyringSettings::default()))
 }

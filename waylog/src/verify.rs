@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use domain::{Digest, State, StreamName};
+use domain::{Digest, PositionVector, State, StreamName};
 use event_log::hash_chain::HashChain;
 use event_log::{Codec, LogEvent, LogRecord};
 use serde::Serialize;
@@ -46,17 +46,18 @@ struct Stream {
 
 /// What was checked, and what does not hold.
 #[derive(Default, Serialize)]
-struct Findings {
+pub(crate) struct Findings {
     records: u64,
     events: u64,
     streams: usize,
     partitions: usize,
-    violations: u64,
-    evidence: Vec<String>,
+    pub(crate) violations: u64,
+    pub(crate) evidence: Vec<String>,
 }
 
 impl Findings {
-    fn violated(&mut self, evidence: String) {
+    /// Counts what does not hold, and keeps the first of it.
+    pub(crate) fn violated(&mut self, evidence: String) {
         self.violations += 1;
         if self.evidence.len() < EVIDENCE_MAX {
             self.evidence.push(evidence);
@@ -154,16 +155,30 @@ impl<'a> Checks<'a> {
 /// # Errors
 /// When the log cannot be read.
 pub(crate) fn run(question: &Question) -> anyhow::Result<Ended> {
-    let OpenLog { log, codec } = log::open(&question.places, Use::Read)?;
-    let mut checks = Checks::new(&codec);
-    let read = reading::scan(&*log, &[], |record| {
+    let open = log::open(&question.places, Use::Read)?;
+    let (findings, read) = check_log(&open)?;
+    print(question.output, &open, &read, &findings);
+    Ok(if findings.violations == 0 { Ended::Done } else { Ended::No })
+}
+
+/// Checks the whole log; what was found, and how far was read.
+///
+/// # Errors
+/// When the log cannot be read.
+pub(crate) fn check_log(open: &OpenLog) -> anyhow::Result<(Findings, PositionVector)> {
+    let mut checks = Checks::new(&open.codec);
+    let read = reading::scan(&*open.log, &[], |record| {
         checks.check(&record);
         Ok(())
     })?;
-    let findings = checks.finish();
-    match question.output {
+    Ok((checks.finish(), read))
+}
+
+/// Prints what was found.
+pub(crate) fn print(output: Format, open: &OpenLog, read: &PositionVector, findings: &Findings) {
+    match output {
         Format::Json => {
-            let log_id = log.topology().log_id;
+            let log_id = open.log.topology().log_id;
             crate::output::say(format_args!(
                 "{:#}",
                 json!({ "log_id": log_id, "up_to": read, "findings": findings })
@@ -184,5 +199,4 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<Ended> {
                 .for_each(|evidence| crate::output::say(format_args!("  {evidence}")));
         }
     }
-    Ok(if findings.violations == 0 { Ended::Done } else { Ended::No })
 }

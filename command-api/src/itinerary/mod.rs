@@ -15,7 +15,7 @@
 mod parts;
 mod requests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trip;
 
 use domain::ids::ItineraryId;

@@ -5,6 +5,7 @@ use axum::response::Response;
 use domain::Command;
 use domain::ids::{AccountId, ActivityId, CommentId, ItineraryId};
 use domain::itinerary;
+use keys::Purpose;
 use lanes::derive;
 use service_kit::{Path, Problem};
 
@@ -147,7 +148,7 @@ pub(super) async fn end_collaboration(
     answer::changed(&head.send(&api, stream(id), Command::Itinerary(command), b"").await?)
 }
 
-/// Write a comment.
+/// Write a comment. Its text is kept under a key of its author.
 #[utoipa::path(
     post, path = "/v1/itineraries/{id}/comments", tag = "itineraries",
     operation_id = "comment_on_itinerary",
@@ -161,8 +162,11 @@ pub(super) async fn comment(
     body: Body<AddComment>,
 ) -> Result<Response, Problem> {
     let comment_id = derive::derived_id(head.command_id(), "comment");
-    let command =
-        itinerary::Command::Comment { comment_id: CommentId(comment_id), text: body.value.text };
+    let nobody = || refused::by_domain(itinerary::Refusal::AccountRequired);
+    let author = head.actor().account().ok_or_else(nobody)?;
+    let text = itinerary::comment_text(&body.value.text).map_err(refused::by_domain)?;
+    let text = api.seal(author, Purpose::ItineraryComment, &text).await?;
+    let command = itinerary::Command::Comment { comment_id: CommentId(comment_id), text };
     let accepted = head.send(&api, stream(id), Command::Itinerary(command), &body.bytes).await?;
     answer::created(&accepted, comment_id, format!("/v1/itineraries/{id}/comments/{comment_id}"))
 }

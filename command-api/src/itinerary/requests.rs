@@ -1,12 +1,13 @@
 //! The bodies of itinerary requests, and what they become.
 
+use domain::Timestamp;
 use domain::calendar::{Date, Period, Zone};
 use domain::itinerary::{Activity, ActivityKind, Metadata, Role};
-use domain::money::{Currency, Money};
-use domain::{Timestamp, ids};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use crate::fields::{MoneyBody, id, known_zone, own_id};
 
 /// The days of a trip, both included.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -27,24 +28,6 @@ pub(super) struct PeriodBody {
 impl From<PeriodBody> for Period {
     fn from(body: PeriodBody) -> Self {
         Self { start: body.start, end: body.end, zone: body.zone }
-    }
-}
-
-/// An amount of money.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct MoneyBody {
-    /// Minor units of the currency: 12900 is EUR 129.00.
-    #[schema(example = 12900)]
-    amount: i64,
-    /// ISO 4217 code.
-    #[schema(value_type = String, example = "EUR")]
-    currency: Currency,
-}
-
-impl From<MoneyBody> for Money {
-    fn from(body: MoneyBody) -> Self {
-        Self { amount: body.amount, currency: body.currency }
     }
 }
 
@@ -219,24 +202,4 @@ pub(super) struct InviteCollaborator {
 pub(super) struct AddComment {
     /// What is said, 1 to 4000 characters.
     pub(super) text: String,
-}
-
-/// A zone of the database: what is not one never reaches a command.
-fn known_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zone, D::Error> {
-    std::borrow::Cow::<str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-}
-
-/// A UUID in its hyphenated form.
-fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Uuid, D::Error> {
-    let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-    ids::parse_uuid(&text).map_err(D::Error::custom)
-}
-
-/// A client's own id: as [`id`], and neither nil nor all ones, which name nothing.
-fn own_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Uuid>, D::Error> {
-    let id = id(deserializer)?;
-    if id.is_nil() || id.is_max() {
-        return Err(D::Error::custom("this UUID names nothing"));
-    }
-    Ok(Some(id))
 }

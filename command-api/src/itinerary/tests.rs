@@ -3,10 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
+use domain::ids::{AccountId, PersonId};
 use domain::itinerary::Command as Itinerary;
-use domain::{Command, Refusal, RefusalKind};
+use domain::{Command, Refusal, RefusalKind, Sealed};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
+use keys::testing::{KeyWorld as _, SqliteKeyWorld};
+use keys::{Keyring, KeyringSettings, Opened, PostgresKeySettings, PostgresKeyStore, Purpose};
 use lanes::{Accepted, CommandError, CommandPort, CommandRequest, TokenText};
 use serde_json::{Value, json};
 use service_kit::auth::{self, Authentication, DEV_ACCOUNT};
@@ -32,22 +35,46 @@ impl CommandPort for Port {
     }
 }
 
-struct World {
+pub(crate) struct World {
     port: Arc<Port>,
+    keyring: Keyring,
+    _files: SqliteKeyWorld,
 }
 
 impl World {
-    fn answering(answer: Result<Accepted, CommandError>) -> Self {
-        Self { port: Arc::new(Port { sent: Mutex::default(), answer }) }
+    pub(crate) fn answering(answer: Result<Accepted, CommandError>) -> Self {
+        let files = SqliteKeyWorld::new();
+        let keyring = files.keyring(KeyringSettings::default());
+        let port = Arc::new(Port { sent: Mutex::default(), answer });
+        Self { port, keyring, _files: files }
     }
 
-    fn accepting() -> Self {
+    pub(crate) fn accepting() -> Self {
         let position = TokenText("0190b3a0-0000-7000-8000-000000000009@0:17".to_owned());
         Self::answering(Ok(Accepted { version: 3, position, replayed: false, events: 1 }))
     }
 
-    async fn send(&self, method: &str, path: &str, body: &str) -> Response<Body> {
-        let api = CommandApi::new(Arc::clone(&self.port) as _, Fingerprinter::new(b"key"));
+    pub(crate) async fn open(&self, sealed: &Sealed, purpose: Purpose) -> Opened {
+        self.keyring.open(sealed, purpose).await.unwrap()
+    }
+
+    pub(crate) async fn send(&self, method: &str, path: &str, body: &str) -> Response<Body> {
+        self.send_as("admin", method, path, body).await
+    }
+
+    /// Sends as the development account with those roles.
+    pub(crate) async fn send_as(
+        &self,
+        roles: &str,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> Response<Body> {
+        let api = CommandApi::new(
+            Arc::clone(&self.port) as _,
+            Fingerprinter::new(b"key"),
+            self.keyring.clone(),
+        );
         let (router, _) = crate::router(api).split_for_parts();
         let router = auth::protect(router, Authentication::development());
         let wait = std::time::Duration::from_secs(10);
@@ -56,23 +83,24 @@ impl World {
             .uri(path)
             .header("content-type", "application/json")
             .header("idempotency-key", KEY)
+            .header("waylog-dev-roles", roles)
             .body(Body::from(body.to_owned()))
             .unwrap();
         service_kit::request_layer::wrap(router, wait).oneshot(request).await.unwrap()
     }
 
-    fn only_command(&self) -> CommandRequest {
+    pub(crate) fn only_command(&self) -> CommandRequest {
         let sent = self.port.sent.lock().unwrap();
         assert_eq!(sent.len(), 1, "exactly one command is sent");
         sent[0].clone()
     }
 
-    fn nothing_sent(&self) -> bool {
+    pub(crate) fn nothing_sent(&self) -> bool {
         self.port.sent.lock().unwrap().is_empty()
     }
 }
 
-async fn body(response: Response<Body>) -> Value {
+pub(crate) async fn body(response: Response<Body>) -> Value {
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     serde_json::from_slice(&bytes).unwrap()
 }
@@ -230,4 +258,88 @@ async fn a_refusal_shows_its_code_and_facts() {
     let problem = body(answer).await;
     assert_eq!(problem["code"], "activity_not_found");
     assert_eq!(problem["activity_id"], TRIP);
+}
+
+const COMMENTS: &str = "/v1/itineraries/0190b3a0-0000-7000-8000-000000000001/comments";
+
+fn comment(text: &str) -> String {
+    json!({ "text": text }).to_string()
+}
+
+fn sealed(command: &Command) -> &Sealed {
+    match command {
+        Command::Itinerary(Itinerary::Comment { text, .. }) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_comments_text_leaves_sealed_under_its_authors_key() {
+    let world = World::accepting();
+
+    let answer = world.send("POST", COMMENTS, &comment(" Early?\n")).await;
+    let again = world.send("POST", COMMENTS, &comment(" Early?\n")).await;
+
+    assert_eq!((answer.status(), again.status()), (StatusCode::CREATED, StatusCode::CREATED));
+    let sent = world.port.sent.lock().unwrap().clone();
+    assert!(!serde_json::to_string(&sent[0].command).unwrap().contains("Early"));
+    assert_eq!(sealed(&sent[0].command).person, PersonId::from(AccountId(DEV_ACCOUNT)));
+    for request in &sent {
+        let text = sealed(&request.command);
+        let opened = world.keyring.open(text, Purpose::ItineraryComment).await.unwrap();
+        assert_eq!(opened, Opened::Plain("Early?".to_owned()));
+    }
+    assert_eq!(sent[0].fingerprint, sent[1].fingerprint, "a repeat is a repeat");
+}
+
+#[tokio::test]
+async fn a_comment_is_judged_before_it_is_sealed() {
+    let world = World::accepting();
+    let cases = [
+        (" \t".to_owned(), "itinerary_text_blank"),
+        ("ü".repeat(4_001), "itinerary_text_too_long"),
+        ("nul \0 here".to_owned(), "itinerary_text_unprintable"),
+    ];
+
+    for (text, code) in cases {
+        let answer = world.send("POST", COMMENTS, &comment(&text)).await;
+
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let problem = body(answer).await;
+        assert_eq!((&problem["code"], &problem["field"]), (&json!(code), &json!("text")));
+    }
+    assert!(world.nothing_sent());
+    assert_eq!(world.keyring.census().await.unwrap().keys, 0, "nobody got a key for it");
+    let longest = world.send("POST", COMMENTS, &comment(&"\u{1F98A}".repeat(4_000))).await;
+    assert_eq!(longest.status(), StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn who_was_forgotten_writes_nothing_about_themselves() {
+    let world = World::accepting();
+    world.keyring.forget(AccountId(DEV_ACCOUNT).into()).await.unwrap();
+
+    let answer = world.send("POST", COMMENTS, &comment("Early?")).await;
+
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    assert_eq!(body(answer).await["code"], "person_forgotten");
+    assert!(world.nothing_sent());
+}
+
+#[tokio::test]
+async fn without_keys_only_what_is_sealed_has_to_wait() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let away = PostgresKeySettings::new(format!("postgresql://nobody@{closed}/none"));
+    let store = PostgresKeyStore::new(&away).unwrap();
+    let keyring = Keyring::new(Arc::new(store), KeyringSettings::default());
+    let world = World { keyring, ..World::accepting() };
+
+    let comment = world.send("POST", COMMENTS, &comment("Early?")).await;
+    let share = world.send("POST", &format!("/v1/itineraries/{TRIP}/share"), "").await;
+
+    assert_eq!(comment.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(comment.headers().contains_key("retry-after"));
+    assert_eq!(body(comment).await["code"], "unavailable");
+    assert_eq!(share.status(), StatusCode::OK);
+    assert_eq!(world.only_command().command.name(), "share");
 }

@@ -11,6 +11,8 @@ use super::limits::{
 use super::value::Metadata;
 use crate::calendar::{Period, Zone};
 use crate::money::Money;
+use crate::sealed::Sealed;
+use crate::text::{line, lines, said, said_line};
 use crate::time::Timestamp;
 
 /// What no itinerary accepts, whatever its state: the edge asks before it troubles a lane.
@@ -36,7 +38,7 @@ pub(super) fn command(command: &Command) -> Result<(), Refusal> {
         Command::RescheduleActivity { starts_at, ends_at, zone, .. } => {
             times(*starts_at, *ends_at, zone)
         }
-        Command::Comment { text, .. } => comment(text).map(drop),
+        Command::Comment { text, .. } => sealed("text", text),
         Command::RemoveActivity { .. }
         | Command::Invite { .. }
         | Command::Join
@@ -52,12 +54,12 @@ pub(super) fn command(command: &Command) -> Result<(), Refusal> {
 
 /// A title: one line, never blank.
 pub(super) fn title(text: &str) -> Result<String, Refusal> {
-    said("title", line("title", text, TITLE_CHARACTERS_MAX)?)
+    Ok(said_line("title", text, TITLE_CHARACTERS_MAX)?)
 }
 
 /// The name of a place: one line, blank when nothing is known.
 pub(super) fn place(text: &str) -> Result<String, Refusal> {
-    line("place", text, PLACE_CHARACTERS_MAX)
+    Ok(line("place", text, PLACE_CHARACTERS_MAX)?)
 }
 
 /// Details: blank ones are none.
@@ -66,9 +68,18 @@ pub(super) fn details(text: Option<&str>) -> Result<Option<String>, Refusal> {
     Ok(text.filter(|text| !text.is_empty()))
 }
 
-/// A comment: never blank.
-pub(super) fn comment(text: &str) -> Result<String, Refusal> {
-    said("text", lines("text", text, COMMENT_CHARACTERS_MAX)?)
+/// A comment as it is sealed: never blank, and without white space around it. Whoever seals asks
+/// first: nobody can judge the text afterwards.
+///
+/// # Errors
+/// The refusal that the client gets.
+pub fn comment(text: &str) -> Result<String, Refusal> {
+    Ok(said("text", lines("text", text, COMMENT_CHARACTERS_MAX)?)?)
+}
+
+/// What was sealed at the edge.
+pub(super) fn sealed(field: &'static str, text: &Sealed) -> Result<(), Refusal> {
+    if text.well_formed() { Ok(()) } else { Err(Refusal::TextUnsealed { field }) }
 }
 
 /// Metadata, every part of it.
@@ -84,7 +95,7 @@ pub(super) fn metadata(metadata: &Metadata) -> Result<Metadata, Refusal> {
     let preferences = metadata
         .preferences
         .iter()
-        .map(|text| said("preferences", line("preferences", text, PREFERENCE_CHARACTERS_MAX)?));
+        .map(|text| said_line("preferences", text, PREFERENCE_CHARACTERS_MAX));
     Ok(Metadata {
         budget: amount("budget", metadata.budget)?,
         travellers: metadata.travellers,
@@ -148,31 +159,4 @@ fn times(starts_at: Timestamp, ends_at: Timestamp, place: &Zone) -> Result<(), R
 /// A zone that arrived in a command may never have been parsed: stored ones are read unchecked.
 fn zone(zone: &Zone) -> Result<(), Refusal> {
     if zone.known() { Ok(()) } else { Err(Refusal::ZoneUnknown { zone: zone.clone() }) }
-}
-
-fn said(field: &'static str, text: String) -> Result<String, Refusal> {
-    if text.is_empty() { Err(Refusal::TextBlank { field }) } else { Ok(text) }
-}
-
-fn line(field: &'static str, text: &str, characters_max: usize) -> Result<String, Refusal> {
-    let text = lines(field, text, characters_max)?;
-    if text.contains(['\n', '\r', '\t']) {
-        Err(Refusal::TextUnprintable { field })
-    } else {
-        Ok(text)
-    }
-}
-
-/// Control characters but line ends and tabs are refused: databases refuse some (NUL), terminals
-/// obey others.
-fn lines(field: &'static str, text: &str, characters_max: usize) -> Result<String, Refusal> {
-    let text = text.trim();
-    let characters = text.chars().count();
-    if characters > characters_max {
-        return Err(Refusal::TextTooLong { field, characters, characters_max });
-    }
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-        return Err(Refusal::TextUnprintable { field });
-    }
-    Ok(text.to_owned())
 }

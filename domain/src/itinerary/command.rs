@@ -6,6 +6,7 @@ use super::value::{ActivityKind, Metadata, Role};
 use crate::calendar::{Period, Zone};
 use crate::ids::{AccountId, ActivityId, BookingId, CommentId, ItineraryId};
 use crate::money::Money;
+use crate::sealed::Sealed;
 use crate::time::Timestamp;
 
 /// A command to an itinerary. The actor is in the decision's context.
@@ -76,8 +77,8 @@ pub enum Command {
     Comment {
         /// Its id.
         comment_id: CommentId,
-        /// What is said.
-        text: String,
+        /// What is said, sealed under the actor's key.
+        text: Sealed,
     },
     /// Lets everybody with the link read it (the owner alone).
     Share,

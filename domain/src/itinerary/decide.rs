@@ -14,6 +14,7 @@ use super::{Activity, Command, Itinerary, Trip, check};
 use crate::Actor;
 use crate::calendar::{Period, Zone};
 use crate::ids::{AccountId, ActivityId, BookingId, CommentId, ItineraryId};
+use crate::sealed::Sealed;
 use crate::time::Timestamp;
 
 type Decision = Result<Vec<Event>, Refusal>;
@@ -256,7 +257,7 @@ fn remove_collaborator(planner: Planner<'_>, account_id: AccountId) -> Decision 
     Ok(vec![left(trip, account_id, planner.account)])
 }
 
-fn comment(planner: Planner<'_>, comment_id: CommentId, text: &str) -> Decision {
+fn comment(planner: Planner<'_>, comment_id: CommentId, text: &Sealed) -> Decision {
     let trip = planner.collaborator()?;
     if trip.comments.contains(&comment_id) {
         return Err(Refusal::CommentAlreadyExists { comment_id });
@@ -264,9 +265,13 @@ fn comment(planner: Planner<'_>, comment_id: CommentId, text: &str) -> Decision 
     if trip.comments.len() >= COMMENTS_MAX {
         return Err(Refusal::TooManyComments { comments_max: COMMENTS_MAX });
     }
-    let text = check::comment(text)?;
-
+    check::sealed("text", text)?;
     let (itinerary_id, author) = (trip.itinerary_id, planner.account);
+    if text.person != author.into() {
+        return Err(Refusal::CommentSealedForAnother);
+    }
+
+    let text = text.clone();
     Ok(vec![ItineraryCommented { itinerary_id, comment_id, author, text }.into()])
 }
 

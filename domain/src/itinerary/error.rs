@@ -178,6 +178,15 @@ refusals! {
             /// The command's field: `title`, `place`, `details`, `text` or `preferences`.
             field: &'static str,
         } = Rule, "itinerary_text_unprintable";
+        /// A text about people is no ciphertext.
+        #[error("`{field}` is not sealed")]
+        TextUnsealed {
+            /// The command's field: `text`.
+            field: &'static str,
+        } = Rule, "itinerary_text_unsealed";
+        /// A comment is sealed under a key that its author's erasure would not destroy.
+        #[error("the comment is not sealed under its author's key")]
+        CommentSealedForAnother = Rule, "comment_sealed_for_another";
         /// An amount is negative or absurd.
         #[error("`{field}` is not between 0 and {amount_max} minor units")]
         AmountOutOfRange {
@@ -231,3 +240,5 @@ refusals! {
         } = Rule, "too_many_itinerary_bookings";
     }
 }
+
+crate::text::faults_refuse!(Refusal);

@@ -9,6 +9,7 @@ use crate::calendar::{Period, Zone};
 use crate::ids::{AccountId, ActivityId, BookingId, CommentId, ItineraryId};
 use crate::money::Money;
 use crate::payload::event_types;
+use crate::sealed::Sealed;
 use crate::time::Timestamp;
 
 event_types! {
@@ -169,8 +170,8 @@ payloads! {
         comment_id: CommentId,
         /// Who wrote it.
         author: AccountId,
-        /// What was written.
-        text: String,
+        /// What was written, under the author's key.
+        text: Sealed,
     }
     /// `itinerary-shared`.
     ItineraryShared {}

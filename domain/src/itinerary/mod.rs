@@ -34,6 +34,7 @@ mod value;
 
 use serde::{Deserialize, Serialize};
 
+pub use check::comment as comment_text;
 pub use command::{Activity, Command};
 pub use error::Refusal;
 pub use event::{

@@ -9,6 +9,7 @@ use super::*;
 use crate::calendar::Period;
 use crate::ids::{AccountId, ActivityId, BookingId, CommentId, ItineraryId};
 use crate::money::Money;
+use crate::sealed::Sealed;
 use crate::testing::{account, decide, fold, saga};
 use crate::{Actor, State, Timestamp};
 
@@ -103,8 +104,10 @@ fn commands() -> impl Strategy<Value = Command> {
         6 => Just(Command::Join),
         1 => Just(Command::Leave),
         1 => accounts().prop_map(|account_id| Command::RemoveCollaborator { account_id }),
-        2 => (comment_ids, titles())
-            .prop_map(|(comment_id, text)| Command::Comment { comment_id, text }),
+        2 => (comment_ids, accounts(), "[a-z ]{0,8}").prop_map(|(comment_id, author, text)| {
+            let text = Sealed { person: author.into(), ciphertext: text };
+            Command::Comment { comment_id, text }
+        }),
         1 => Just(Command::Share),
         1 => Just(Command::Unshare),
         // Rare, and still in most long histories' second half.

@@ -12,6 +12,7 @@ use super::*;
 use crate::calendar::{Period, Zone};
 use crate::ids::{AccountId, ActivityId, BookingId, CommentId, ItineraryId};
 use crate::money::Money;
+use crate::sealed::Sealed;
 use crate::testing::{account, decide, fold, given, saga};
 use crate::{Actor, RefusalKind};
 use RefusalKind::{AlreadyExists, Forbidden, NotFound, Rule};
@@ -121,8 +122,8 @@ fn detached(number: u128) -> Event {
 
 fn commented(number: u128, author: u128, text: &str) -> Event {
     let (comment_id, author) = (comment_id(number), account(author));
-    ItineraryCommented { itinerary_id: itinerary_id(), comment_id, author, text: text.to_owned() }
-        .into()
+    let text = sealed(author, text);
+    ItineraryCommented { itinerary_id: itinerary_id(), comment_id, author, text }.into()
 }
 
 fn archived() -> Event {
@@ -194,8 +195,17 @@ fn remove_collaborator(number: u128) -> Command {
     Command::RemoveCollaborator { account_id: account(number) }
 }
 
+/// The domain never opens it: any text stands for a ciphertext.
+fn sealed(author: AccountId, text: &str) -> Sealed {
+    Sealed { person: author.into(), ciphertext: text.to_owned() }
+}
+
+fn comment_by(author: u128, number: u128, text: &str) -> Command {
+    Command::Comment { comment_id: comment_id(number), text: sealed(account(author), text) }
+}
+
 fn comment(number: u128, text: &str) -> Command {
-    Command::Comment { comment_id: comment_id(number), text: text.to_owned() }
+    comment_by(OWNER, number, text)
 }
 
 fn attach(number: u128) -> Command {
@@ -382,7 +392,19 @@ fn who_has_left_changes_nothing_any_more() {
 
 #[test]
 fn viewers_comment() {
-    accepted(VIEWER, &comment(2, " Sushi?\nSure. "), &[commented(2, VIEWER, "Sushi?\nSure.")]);
+    accepted(VIEWER, &comment_by(VIEWER, 2, "c3VzaGk_"), &[commented(2, VIEWER, "c3VzaGk_")]);
+}
+
+#[test]
+fn a_comments_text_is_judged_before_it_is_sealed() {
+    let long = |characters: usize| "ü".repeat(characters);
+    let code = |text: &str| comment_text(text).unwrap_err().code();
+
+    assert_eq!(comment_text(" Sushi?\nSure.\t").unwrap(), "Sushi?\nSure.");
+    assert_eq!(comment_text(&long(4_000)).unwrap(), long(4_000));
+    assert_eq!(code(" \t"), "itinerary_text_blank");
+    assert_eq!(code(&long(4_001)), "itinerary_text_too_long");
+    assert_eq!(code("nul \0 here"), "itinerary_text_unprintable");
 }
 
 #[test]
@@ -573,17 +595,17 @@ fn for_its_values() -> Vec<Refused> {
     let values = [
         (rename(" \n "), "itinerary_text_blank"),
         (add(Activity { title: " ".to_owned(), ..tea() }), "itinerary_text_blank"),
-        (comment(2, "\t"), "itinerary_text_blank"),
         (describing(vec![String::new()], None, None), "itinerary_text_blank"),
         (rename(&long(201)), "itinerary_text_too_long"),
         (add(Activity { title: long(201), ..tea() }), "itinerary_text_too_long"),
         (add(Activity { place: long(201), ..tea() }), "itinerary_text_too_long"),
         (add(Activity { details: Some(long(4_001)), ..tea() }), "itinerary_text_too_long"),
-        (comment(2, &long(4_001)), "itinerary_text_too_long"),
         (describing(vec![long(101)], None, None), "itinerary_text_too_long"),
         (rename("two\nlines"), "itinerary_text_unprintable"),
         (add(Activity { place: "a\tb".to_owned(), ..tea() }), "itinerary_text_unprintable"),
-        (comment(2, "nul \0 here"), "itinerary_text_unprintable"),
+        (comment(2, ""), "itinerary_text_unsealed"),
+        (comment(2, "plain words"), "itinerary_text_unsealed"),
+        (comment_by(VIEWER, 2, "c3VzaGk_"), "comment_sealed_for_another"),
         (
             add(Activity { details: Some("\u{1b}[2J".into()), ..tea() }),
             "itinerary_text_unprintable",

@@ -51,6 +51,22 @@ pub(super) fn agree(settings: &KafkaSettings) -> Result<Topology, LogError> {
     }
 }
 
+/// Reads the log's shape, and records none.
+pub(super) fn recorded(settings: &KafkaSettings) -> Result<Topology, LogError> {
+    // Finding nothing proves nothing, so a slow broker is asked more than once.
+    let deadline = Instant::now() + settings.request_timeout;
+    while Instant::now() < deadline {
+        if let Some(record) = look(settings, Until::Quiet, deadline)? {
+            return fits(settings, &record);
+        }
+    }
+    Err(LogError::Mismatch(format!(
+        "{} holds no shape of a log: nothing was ever served under this prefix; run `waylog \
+         serve`, or say another --kafka-topic-prefix",
+        settings.shards_topic()
+    )))
+}
+
 fn fits(settings: &KafkaSettings, record: &TopologyRecord) -> Result<Topology, LogError> {
     let expected = TopologyRecord::new(record.log_id, settings);
     if *record == expected {

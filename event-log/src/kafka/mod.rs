@@ -59,6 +59,28 @@ impl KafkaLog {
         let looker = clients::looker(&settings)?;
         let safekeeping = topics::ensure(&settings, &looker)?;
         let topology = agreement::agree(&settings)?;
+        Self::with(settings, looker, safekeeping, topology)
+    }
+
+    /// Connects to a log that is there, to look at it: creates no topic and records no shape.
+    /// Blocks up to [`KafkaSettings::connect_timeout`].
+    ///
+    /// # Errors
+    /// As [`KafkaLog::connect`]; [`LogError::Mismatch`] when there is no such log.
+    pub fn connect_existing(settings: KafkaSettings) -> Result<Self, LogError> {
+        settings.validate()?;
+        let looker = clients::looker(&settings)?;
+        let safekeeping = topics::inspect(&settings, &looker)?;
+        let topology = agreement::recorded(&settings)?;
+        Self::with(settings, looker, safekeeping, topology)
+    }
+
+    fn with(
+        settings: KafkaSettings,
+        looker: BaseConsumer<Quiet>,
+        safekeeping: Safekeeping,
+        topology: Topology,
+    ) -> Result<Self, LogError> {
         let directory = Directory::start(&settings)?;
         let clock = Clock::new(&settings)?;
         Ok(Self { settings, topology, safekeeping, looker, directory, clock })

@@ -111,6 +111,28 @@ pub(super) fn ensure(
     settings: &KafkaSettings,
     looker: &BaseConsumer<Quiet>,
 ) -> Result<Safekeeping, LogError> {
+    visit(settings, looker, |office, topic, replicas| office.create(topic, replicas))
+}
+
+/// Checks what is there, and creates nothing.
+pub(super) fn inspect(
+    settings: &KafkaSettings,
+    looker: &BaseConsumer<Quiet>,
+) -> Result<Safekeeping, LogError> {
+    visit(settings, looker, |_, topic, _| {
+        Err(LogError::Mismatch(format!(
+            "topic {} is not there: nothing was ever served under this prefix; run `waylog serve`, \
+             or say another --kafka-topic-prefix",
+            topic.name
+        )))
+    })
+}
+
+fn visit(
+    settings: &KafkaSettings,
+    looker: &BaseConsumer<Quiet>,
+    missing: impl Fn(&Office<'_>, &Wanted, i32) -> Result<(), LogError>,
+) -> Result<Safekeeping, LogError> {
     let admin: AdminClient<Quiet> = clients::admin(settings)
         .create_with_context(Quiet)
         .map_err(|error| clients::failed("create an administrative client", error))?;
@@ -125,7 +147,7 @@ pub(super) fn ensure(
     let topics = wanted(settings, in_sync_min);
     for topic in &topics {
         if !office.exists(&topic.name)? {
-            office.create(topic, replicas)?;
+            missing(&office, topic, replicas)?;
         }
     }
     let mut kept = Safekeeping { replicas: usize::MAX, in_sync_min: usize::MAX };

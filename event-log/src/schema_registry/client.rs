@@ -119,6 +119,21 @@ impl Client {
         answer.parsed().map(|Registered { id }| id)
     }
 
+    /// The id of a schema that is registered under the subject; nothing when it is not.
+    pub(super) fn find(&self, subject: &str, schema: &str) -> Result<Option<u32>, RegistryError> {
+        #[derive(Deserialize)]
+        struct Found {
+            id: u32,
+        }
+
+        let path = format!("/subjects/{subject}");
+        let answer = self.call("POST", &path, Some(&json!({ "schema": schema })))?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        answer.parsed().map(|Found { id }| Some(id))
+    }
+
     /// The schema of an id; nothing when there is none.
     pub(super) fn schema(&self, id: u32) -> Result<Option<String>, RegistryError> {
         #[derive(Deserialize)]

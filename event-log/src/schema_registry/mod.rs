@@ -6,8 +6,9 @@
 //!
 //! [`prepare`] is called once at start, before anything is written to the topic. It sets every
 //! subject to `FULL_TRANSITIVE`, asks about every schema, and only when all fit registers them. A
-//! local file keeps the ids, so that a restart does not need the registry. All calls have deadlines
-//! and block; they run on threads of their own, so that any thread may ask.
+//! local file keeps the ids, so that a restart does not need the registry. [`consult`] is for those
+//! who only read: it asks for ids, and changes neither the registry nor the file. All calls have
+//! deadlines and block; they run on threads of their own, so that any thread may ask.
 
 mod cache;
 mod client;
@@ -103,9 +104,29 @@ pub fn prepare(options: &RegistryOptions) -> Result<Codec, RegistryError> {
         register(options, &client, &mut cache)?;
         cache.store()?;
     }
+    Ok(codec(options, cache, true))
+}
+
+/// A codec for reading the topic: finds the ids of the schemas that this program carries, as far as
+/// they are registered. Registers nothing and writes no file.
+///
+/// # Errors
+/// [`RegistryError`], when an id is not in the local file and the registry does not answer.
+pub fn consult(options: &RegistryOptions) -> Result<Codec, RegistryError> {
+    let mut cache = Cache::load(options);
+    let client = Client::new(options);
+    for known in KNOWN.iter().filter(|known| cache.id(known.json).is_none()).collect::<Vec<_>>() {
+        if let Some(id) = client.find(&subject(&options.topic, &known.record), known.json)? {
+            cache.put(CachedSchema { id, schema: Arc::from(known.json) });
+        }
+    }
+    Ok(codec(options, cache, false))
+}
+
+fn codec(options: &RegistryOptions, cache: Cache, keeps: bool) -> Codec {
     let ids = KNOWN.iter().map(|known| cache.id(known.json)).collect();
-    let registry = Registry { client: Client::new(options), cache: Mutex::new(cache) };
-    Ok(Codec::new(ids, Box::new(registry)))
+    let registry = Registry { client: Client::new(options), cache: Mutex::new(cache), keeps };
+    Codec::new(ids, Box::new(registry))
 }
 
 fn register(
@@ -147,6 +168,8 @@ fn register(
 struct Registry {
     client: Client,
     cache: Mutex<Cache>,
+    /// Whether the local file learns what was fetched.
+    keeps: bool,
 }
 
 impl WriterSchemas for Registry {
@@ -161,7 +184,9 @@ impl WriterSchemas for Registry {
         let Some(schema) = self.client.schema(id)? else { return Ok(None) };
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         cache.put(CachedSchema { id, schema: Arc::from(schema.as_str()) });
-        if let Err(error) = cache.store() {
+        if self.keeps
+            && let Err(error) = cache.store()
+        {
             // The answer is good without the file; the next start asks again.
             tracing::warn!(code = error.code(), ?error, "a schema was fetched but not kept");
         }

@@ -74,6 +74,11 @@ impl Contents {
             ("POST", ["subjects", subject, "versions"]) => {
                 (200, json!({ "id": self.register(subject, schema) }))
             }
+            ("POST", ["subjects", subject]) => {
+                let registered = self.subjects.get(*subject).into_iter().flatten();
+                let mut found = registered.filter(|(_, json)| json == schema);
+                found.next().map_or((404, json!({})), |(id, _)| (200, json!({ "id": id })))
+            }
             ("GET", ["schemas", "ids", id]) => {
                 let id: u32 = id.parse().unwrap();
                 let found = self.subjects.values().flatten().find(|(known, _)| *known == id);

@@ -157,7 +157,7 @@ fn a_panic_in_a_fold_fails_its_command_alone_and_keeps_the_state_before_it() {
     let rules = Rules {
         evolve: |state, event| {
             let folded = state.evolve(event);
-            let State::Itinerary(trip) = &folded;
+            let State::Itinerary(trip) = &folded else { panic!("the streams here are trips") };
             assert!(!format!("{trip:?}").contains("\"bad\""), "a bug in a fold");
             folded
         },

@@ -82,6 +82,54 @@ fn a_shard_that_is_handed_over_takes_its_waiting_commands_along() {
 }
 
 #[test]
+fn a_process_that_leaves_answers_what_it_has_and_sends_on_what_comes() {
+    let stage = Stage::new(4, 1);
+    let (leaving, next) = two_processes(&stage);
+    leaving.ask(create(stream(1), 1)).unwrap();
+    stage.hold();
+    let running = leaving.begin(create(stream(2), 2));
+    stage.await_held(1);
+    let waiting = leaving.queue(vec![rename(stream(1), "Porto", 3)]);
+
+    let lanes = Arc::clone(&leaving.lanes);
+    let left = leaving.runtime().spawn(async move { lanes.leave().await });
+    until("it stops intake", || leaving.lanes.readiness().lanes.is_empty());
+    stage.release();
+    leaving.wait(left).unwrap();
+    let late = leaving.begin(rename(stream(2), "Faro", 4));
+    stage.reassign_silently(SHARD, 1);
+
+    assert_eq!(leaving.wait(running).unwrap().unwrap().version, 1);
+    assert_eq!(leaving.outcomes(waiting)[0].as_ref().unwrap().version, 2);
+    assert_eq!(leaving.wait(late).unwrap().unwrap().version, 2);
+    let epochs = [2, 1].map(|n| stage.events_of(stream(n)).pop().unwrap().envelope.epoch);
+    assert_eq!(
+        (epochs, stage.epoch(SHARD)),
+        ([2, 2], 2),
+        "each by the next owner, and fenced once"
+    );
+    assert!(next.lanes.readiness().ready());
+}
+
+#[test]
+fn a_process_is_not_ready_while_a_shard_has_neither_lane_nor_owner() {
+    let stage = Stage::new(4, 1);
+    let (owner, other) = two_processes(&stage);
+    owner.until_serving();
+    until("the other knows the owner", || other.lanes.readiness().ready());
+
+    // The directory of a process that was started anew names its own former life.
+    stage.mislead(1, ShardOwner { epoch: 1, address: String::new() });
+    let unknown = other.lanes.readiness();
+    stage.reassign(SHARD, 1);
+    until("it serves the shard itself", || other.lanes.readiness().ready());
+
+    assert!(!unknown.ready());
+    assert_eq!(unknown.unserved, [SHARD]);
+    assert!(unknown.reasons()[0].contains("no owner"), "{:?}", unknown.reasons());
+}
+
+#[test]
 fn a_shard_that_was_lost_begins_no_commit() {
     let stage = Stage::new(1, 1);
     let (first, _second) = two_processes(&stage);

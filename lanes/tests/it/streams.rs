@@ -33,7 +33,7 @@ fn streams_that_do_not_fit_into_memory_are_decided_as_well() {
 
 /// Counts nothing: a fold that sees an early event again would undo the snapshot's purpose.
 fn refuses_creation_twice(state: State, event: &Event) -> State {
-    let State::Itinerary(trip) = &state;
+    let State::Itinerary(trip) = &state else { panic!("the streams here are trips") };
     let created = event.name() == "itinerary-created";
     assert!(!created || matches!(**trip, Itinerary::NotCreated), "folded anew");
     state.evolve(event)

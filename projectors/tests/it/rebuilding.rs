@@ -101,9 +101,10 @@ async fn a_promotion_succeeds_while_another_process_moves_the_live_rows() {
 
     let promotion = one.promote(NAME, rebuild.number, Proof::Equal);
     let appending = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(1));
         for _ in 0..30 {
             world.append_trips(4, 1);
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            pace.tick().await;
         }
     };
     let (promoted, ()) = tokio::join!(promotion, appending);

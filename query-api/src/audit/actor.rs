@@ -53,5 +53,7 @@ pub(super) async fn actor(
     let page = wanted.limit.page(wanted.cursor);
     let answer = api.0.queries.actor_events(&caller.tenant, &actor, &page).await;
     let answer = answer.map_err(failure::of_query)?;
-    Ok((api.stamp(&answer.at), Json(Page::of(answer.value, EventView::from))).into_response())
+    let mut page = Page::of(answer.value, EventView::from);
+    api.open_events(&mut page.data).await?;
+    Ok((api.stamp(&answer.at), Json(page)).into_response())
 }

@@ -64,6 +64,7 @@ pub(super) async fn correlation(
         let detail = "Nothing is known under this correlation id.";
         return Err(Problem::not_found("correlation_not_found", detail));
     }
+    api.open_events(&mut events).await?;
     let view = CorrelationView {
         correlation_id: id.0,
         commands: tree(&events),

@@ -56,7 +56,8 @@ pub(crate) struct EventView {
     /// The stream's hash chain up to and including this event, hexadecimal.
     #[schema(min_length = 64, max_length = 64)]
     pub(crate) hash: String,
-    /// The event's fields.
+    /// The event's fields, personal data opened. What can be opened no longer is null, and the
+    /// object around it says why: `"forgotten": true`, or `"damaged": true`.
     #[schema(value_type = Object)]
     pub(crate) data: Value,
 }

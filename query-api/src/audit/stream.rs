@@ -59,5 +59,7 @@ pub(super) async fn events(
     if first && answer.value.items.is_empty() {
         return Err(not_found());
     }
-    Ok((api.stamp(&answer.at), Json(Page::of(answer.value, EventView::from))).into_response())
+    let mut page = Page::of(answer.value, EventView::from);
+    api.open_events(&mut page.data).await?;
+    Ok((api.stamp(&answer.at), Json(page)).into_response())
 }

@@ -87,12 +87,14 @@ pub(super) async fn state(
     if let Until::Version(wanted) = until {
         reached(wanted, fold.version())?;
     }
+    let mut state = fold.json()?;
+    api.open_documents(stream.category, std::iter::once(&mut state)).await?;
     let view = StateView {
         stream: StreamText(stream.to_string()),
         version: fold.version(),
         time: fold.last.map(|place| place.time.to_string()),
         position: fold.last.map(|place| place.position.into()),
-        state: fold.json()?,
+        state,
     };
     Ok((api.stamp(&at), Json(view)).into_response())
 }
@@ -165,12 +167,13 @@ pub(super) async fn diff(
         return Err(not_found());
     }
     reached(span.to.unwrap_or(0).max(span.from), fold.version())?;
-    let earlier = earlier.unwrap_or_default();
+    let (mut earlier, mut later) = (earlier.unwrap_or_default(), fold.json()?);
+    api.open_documents(stream.category, [&mut earlier, &mut later].into_iter()).await?;
     let view = DiffView {
         stream: StreamText(stream.to_string()),
         from: span.from,
         to: fold.version(),
-        changes: differences(&earlier, &fold.json()?),
+        changes: differences(&earlier, &later),
     };
     Ok((api.stamp(&at), Json(view)).into_response())
 }

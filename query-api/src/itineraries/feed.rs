@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
+use domain::Category;
 use domain::ids::ItineraryId;
 use serde::Deserialize;
 use service_kit::{Json, Path, Problem, Query};
@@ -49,6 +50,8 @@ pub(super) async fn feed(
     let answer = api.0.queries.activity_feed(&caller.tenant, viewer, id, &page).await;
     let answer = answer.map_err(failure::of_query)?;
     api.followed(&wait, ACTIVITY_FEED, stream(id)).await?;
-    let page = answer.value.ok_or_else(not_found)?;
+    let mut page = answer.value.ok_or_else(not_found)?;
+    let details = page.items.iter_mut().map(|line| &mut line.details.0);
+    api.open_documents(Category::Itinerary, details).await?;
     Ok((api.stamp(&answer.at), Json(Page::of(page, FeedView::from))).into_response())
 }

@@ -15,6 +15,7 @@ mod list;
 mod one;
 mod view;
 
+pub(crate) use self::view::MoneyView;
 use domain::ids::ItineraryId;
 use domain::{Category, StreamName};
 use read_models::queries::Viewer;

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use domain::ids::ItineraryId;
 use http::header::{CACHE_CONTROL, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use keys::Purpose;
 use service_kit::{ETag, Json, Path, Problem};
 
 use super::view::ItineraryView;
@@ -12,6 +13,7 @@ use super::{not_found, stream, viewer};
 use crate::caller::Caller;
 use crate::consistency::WaitFor;
 use crate::openapi::{Problems, QueryHeaders};
+use crate::unseal::TextView;
 use crate::{ITINERARIES, QueryApi, failure};
 
 /// One itinerary with its plan, its people and its newest comments.
@@ -49,10 +51,14 @@ pub(super) async fn read(
     // What one caller sees of a trip is not what another one does.
     let private = [(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"))];
     let stamp = api.stamp(&answer.at);
-    if at_hand(&headers, &tag) {
+    let texts = detail.comments.iter().map(|comment| &comment.text.0);
+    let texts = api.open_texts(Purpose::ItineraryComment, texts).await?;
+    // Forgetting somebody is no event of the trip: what the client holds may say more than is left.
+    let whole = texts.iter().all(TextView::readable);
+    if whole && at_hand(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, tag, private, stamp, ()).into_response());
     }
-    Ok((tag, private, stamp, Json(ItineraryView::of(detail, &caller))).into_response())
+    Ok((tag, private, stamp, Json(ItineraryView::of(detail, texts, &caller))).into_response())
 }
 
 /// Whether the client has this version already.

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::caller::Caller;
+use crate::unseal::TextView;
 
 /// The days of a trip, both included.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,13 +27,13 @@ pub(super) struct PeriodView {
 
 /// An amount of money.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct MoneyView {
+pub(crate) struct MoneyView {
     /// Minor units of the currency: 12900 is EUR 129.00.
     #[schema(example = 12900)]
-    amount: i64,
+    pub(crate) amount: i64,
     /// ISO 4217 code.
     #[schema(example = "EUR")]
-    currency: String,
+    pub(crate) currency: String,
 }
 
 /// What is known of a trip beside its title and days.
@@ -102,9 +103,8 @@ pub(super) struct CommentView {
     comment_id: Uuid,
     /// Who wrote it.
     author: Uuid,
-    /// What was written.
-    #[schema(example = "Shall we take the early tram?")]
-    text: String,
+    #[serde(flatten)]
+    text: TextView,
     /// When.
     #[schema(format = DateTime)]
     written_at: String,
@@ -187,14 +187,15 @@ pub(super) struct FeedView {
     /// The activity, account, booking or comment that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     subject_id: Option<Uuid>,
-    /// The event's fields.
+    /// The event's fields, personal data opened. What can be opened no longer is null, and the
+    /// object around it says why: `"forgotten": true`, or `"damaged": true`.
     #[schema(value_type = Object)]
     data: Value,
 }
 
 impl ItineraryView {
-    /// The trip as the caller may see it.
-    pub(super) fn of(detail: ItineraryDetail, caller: &Caller) -> Self {
+    /// The trip as the caller may see it; `texts` are those of its comments, opened.
+    pub(super) fn of(detail: ItineraryDetail, texts: Vec<TextView>, caller: &Caller) -> Self {
         let takes_part = |member: &MemberRow| Some(member.account_id) == caller.account();
         let inside = caller.staff || detail.members.iter().any(takes_part);
         let in_state = |state: &str| {
@@ -207,7 +208,7 @@ impl ItineraryView {
             invitations: if inside { in_state("invited") } else { Vec::new() },
             trip: detail.itinerary.into(),
             activities: detail.activities.into_iter().map(Into::into).collect(),
-            comments: detail.comments.into_iter().map(Into::into).collect(),
+            comments: detail.comments.into_iter().zip(texts).map(Into::into).collect(),
         }
     }
 }
@@ -262,11 +263,11 @@ impl From<ActivityRow> for ActivityView {
     }
 }
 
-impl From<CommentRow> for CommentView {
-    fn from(row: CommentRow) -> Self {
+impl From<(CommentRow, TextView)> for CommentView {
+    fn from((row, text): (CommentRow, TextView)) -> Self {
         let AccountId(author) = row.author_id;
         let written_at = row.written_at.to_string();
-        Self { comment_id: row.comment_id.0, author, text: row.text, written_at }
+        Self { comment_id: row.comment_id.0, author, text, written_at }
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::{LogId, PositionVector, Tenant};
+use keys::Keyring;
 use read_models::ReadQueries;
 use read_models::queries::QueryError;
 use service_kit::Problem;
@@ -18,11 +19,11 @@ use tokio_util::sync::CancellationToken;
 use super::filter::Filter;
 use super::moment::{Audiences, Seen, horizon, look};
 use super::subscription::Subscription;
-use crate::{AUDIT, ITINERARIES, failure};
+use crate::{AUDIT, ITINERARIES, PAYMENTS, failure};
 
 /// What must have read an event before clients are told: the events themselves, and the read model
 /// that knows who may see them and that clients ask next.
-pub(super) const READ_MODELS: &[&str] = &[ITINERARIES, AUDIT];
+pub(super) const READ_MODELS: &[&str] = &[ITINERARIES, PAYMENTS, AUDIT];
 /// How long to leave a store alone that did not answer.
 const AWAY_PAUSE: Duration = Duration::from_secs(1);
 /// Looks at one tenant before the next tenant has its turn.
@@ -82,6 +83,7 @@ pub(crate) struct Hub(Arc<Shared>);
 /// What clients and the task that looks share.
 pub(super) struct Shared {
     pub(super) queries: Arc<ReadQueries>,
+    pub(super) keyring: Keyring,
     pub(super) limits: LiveLimits,
     pub(super) stopping: CancellationToken,
     places: Arc<Semaphore>,
@@ -91,12 +93,13 @@ pub(super) struct Shared {
 impl Hub {
     pub(crate) fn new(
         queries: Arc<ReadQueries>,
+        keyring: Keyring,
         limits: LiveLimits,
         stopping: CancellationToken,
     ) -> Self {
         let places = Arc::new(Semaphore::new(limits.clients_max));
         let channels = Mutex::default();
-        Self(Arc::new(Shared { queries, limits, stopping, places, channels }))
+        Self(Arc::new(Shared { queries, keyring, limits, stopping, places, channels }))
     }
 
     /// A place for one more client, which has seen everything up to `from`, or begins now.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::ids::{AccountId, ItineraryId};
+use domain::ids::{AccountId, BookingId, ItineraryId, PaymentId};
 use domain::{Category, PositionVector, StreamName, Tenant};
 use read_models::ReadQueries;
 use read_models::projections::AuditRow;
@@ -19,7 +19,8 @@ const AUDIENCES_MAX: usize = 4096;
 /// Who may see the events of a stream.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Audience {
-    /// Owner, collaborators, and who is invited.
+    /// Of an itinerary: owner, collaborators, and who is invited; of a booking: its owner; of a
+    /// payment: the owner of its booking.
     pub(super) members: Vec<AccountId>,
     /// Whether everybody with the link may.
     pub(super) shared: bool,
@@ -119,6 +120,55 @@ fn changes_people(event_type: &str) -> bool {
             | "itinerary-booking-detached"
             | "itinerary-commented"
             | "itinerary-archived"
+            | "destination-described"
+            | "destination-retired"
+            | "offer-listed"
+            | "offer-repriced"
+            | "offer-capacity-changed"
+            | "offer-held"
+            | "offer-hold-released"
+            | "offer-hold-expired"
+            | "offer-allocated"
+            | "offer-returned"
+            | "offer-closed"
+            | "booking-requested"
+            | "booking-held"
+            | "booking-confirmed"
+            | "booking-rejected"
+            | "booking-expired"
+            | "booking-cancellation-requested"
+            | "booking-cancelled"
+            | "booking-travellers-changed"
+            | "payment-authorized"
+            | "payment-capture-requested"
+            | "payment-succeeded"
+            | "payment-failed"
+            | "payment-timed-out"
+            | "payment-voided"
+            | "payment-void-failed"
+            | "payment-refund-requested"
+            | "payment-refunded"
+            | "payment-refund-failed"
+            | "invoice-issued"
+            | "invoice-credited"
+            | "notification-requested"
+            | "notification-sent"
+            | "notification-failed"
+            | "notification-delivered"
+            | "notification-abandoned"
+            | "saga-started"
+            | "saga-step-requested"
+            | "saga-step-succeeded"
+            | "saga-step-failed"
+            | "saga-compensation-requested"
+            | "saga-compensation-succeeded"
+            | "saga-compensation-failed"
+            | "saga-deadline-passed"
+            | "saga-cancellation-noted"
+            | "saga-completed"
+            | "saga-compensated"
+            | "saga-stuck"
+            | "saga-resolved-by-operator"
     )
 }
 
@@ -135,6 +185,23 @@ async fn look_up(queries: &ReadQueries, event: &AuditRow) -> Result<Audience, Qu
                 shared: detail.itinerary.shared,
             }))
         }
+        Category::Booking => {
+            let owner = queries.booking_owner(&event.tenant, BookingId(id)).await?.value;
+            Ok(Audience { members: owner.into_iter().collect(), shared: false })
+        }
+        Category::Payment => {
+            let found = queries.payment(&event.tenant, Viewer::Operator, PaymentId(id)).await?;
+            Ok(found.value.map_or_else(Audience::default, |payment| Audience {
+                members: vec![payment.account_id],
+                shared: false,
+            }))
+        }
+        // Staff alone.
+        Category::Destination
+        | Category::Offer
+        | Category::InvoiceSeries
+        | Category::Notification
+        | Category::Saga => Ok(Audience::default()),
     }
 }
 
@@ -146,10 +213,11 @@ mod tests {
     fn every_event_about_people_or_sharing_forgets_the_audience() {
         let lasting: Vec<_> = domain::Event::names().filter(|name| !changes_people(name)).collect();
 
-        assert_eq!(domain::Event::names().count() - lasting.len(), 6);
+        assert_eq!(domain::Event::names().count() - lasting.len(), 8);
         for name in ["created", "collaborator-left", "collaborator-invited", "shared", "unshared"] {
             assert!(changes_people(&format!("itinerary-{name}")), "{name}");
         }
+        assert!(changes_people("payment-requested") && changes_people("payment-void-requested"));
         assert!(changes_people("itinerary-teleported"));
     }
 }

@@ -21,6 +21,7 @@ use super::hub::{Message, Shared};
 use super::moment::{Audiences, Seen, look};
 use crate::audit::event::EventView;
 use crate::consistency::token;
+use crate::unseal::open_events;
 
 /// What a client is told to wait before it comes back.
 const RETRY: Duration = Duration::from_secs(2);
@@ -34,9 +35,20 @@ pub(super) struct Subscription {
     seen: PositionVector,
     stage: Stage,
     /// Said, but not yet taken.
-    waiting: VecDeque<sse::Event>,
+    waiting: VecDeque<Said>,
+    /// The id of the last event that was taken.
+    told: String,
     until: Instant,
     _place: OwnedSemaphorePermit,
+}
+
+/// What a client is told next.
+enum Said {
+    /// As it is sent.
+    Frame(sse::Event),
+    /// An event under its id. It is opened when it is taken, and so never waits in the clear: who
+    /// is forgotten meanwhile is forgotten here too.
+    Event { id: String, event: Arc<AuditRow> },
 }
 
 enum Stage {
@@ -61,10 +73,11 @@ impl Subscription {
         metrics::gauge!("waylog_query_live_clients").increment(1);
         let until = Instant::now() + shared.limits.age_max;
         let hello = sse::Event::default().comment("here you are").retry(RETRY);
-        let hello = hello.id(token(log, &seen));
+        let told = token(log, &seen);
+        let hello = hello.id(&told);
         let stage = Stage::Behind(Audiences::default());
-        let waiting = VecDeque::from([hello]);
-        Self { shared, filter, log, seen, stage, waiting, until, _place: place }
+        let waiting = VecDeque::from([Said::Frame(hello)]);
+        Self { shared, filter, log, seen, stage, waiting, told, until, _place: place }
     }
 
     /// What the client is told, until it leaves, is cut, or the process stops.
@@ -76,8 +89,10 @@ impl Subscription {
 
     async fn next(&mut self) -> Option<sse::Event> {
         loop {
-            if let Some(said) = self.waiting.pop_front() {
-                return Some(said);
+            match self.waiting.pop_front() {
+                Some(Said::Frame(said)) => return Some(said),
+                Some(Said::Event { id, event }) => return Some(self.tell(id, &event).await),
+                None => {}
             }
             if matches!(self.stage, Stage::Ended) {
                 return None;
@@ -161,7 +176,8 @@ impl Subscription {
                 let reached = self.shared.reached(&self.filter.caller.tenant, messages);
                 reached.iter().for_each(|vector| self.seen.merge(vector));
                 let id = token(self.log, &self.seen);
-                self.waiting.push_back(sse::Event::default().comment("still here").id(id));
+                let said = sse::Event::default().comment("still here").id(id);
+                self.waiting.push_back(Said::Frame(said));
             }
         }
     }
@@ -176,15 +192,36 @@ impl Subscription {
         if !self.filter.wants(event) || !self.filter.admits(event, &seen.audience) {
             return;
         }
-        let view = EventView::from(AuditRow::clone(event));
-        let said = sse::Event::default().id(token(self.log, &self.seen)).event(&event.event_type);
-        match said.json_data(view) {
-            Ok(said) => self.waiting.push_back(said),
+        let (id, event) = (token(self.log, &self.seen), Arc::clone(event));
+        self.waiting.push_back(Said::Event { id, event });
+    }
+
+    /// An event as the client gets it, opened. When that cannot be done, the client is cut in front
+    /// of it.
+    async fn tell(&mut self, id: String, event: &AuditRow) -> sse::Event {
+        let mut views = [EventView::from(event.clone())];
+        if let Err(error) = open_events(&self.shared.keyring, &mut views).await {
+            tracing::warn!(code = error.code(), %error, "live updates cannot be opened");
+            return self.end(error.code());
+        }
+        let said = sse::Event::default().id(&id).event(&event.event_type);
+        match said.json_data(&views[0]) {
+            Ok(said) => {
+                self.told = id;
+                said
+            }
             Err(error) => {
                 tracing::error!(%error, "an event cannot be written as JSON");
-                self.cut("defect");
+                self.end("defect")
             }
         }
+    }
+
+    /// Takes everything back that was not taken yet, and says why there is no more.
+    fn end(&mut self, code: &str) -> sse::Event {
+        self.waiting.clear();
+        self.stage = Stage::Ended;
+        cut(code, self.told.clone())
     }
 
     fn away(&mut self, error: &QueryError) {
@@ -195,11 +232,15 @@ impl Subscription {
     /// Says why there is no more. The client comes back with the id of the last thing it was told.
     fn cut(&mut self, code: &str) {
         self.stage = Stage::Ended;
-        metrics::counter!("waylog_query_live_cuts_total", "code" => code.to_owned()).increment(1);
-        let data = json!({ "code": code }).to_string();
-        let said = sse::Event::default().event("cut").id(token(self.log, &self.seen)).data(data);
-        self.waiting.push_back(said);
+        let said = cut(code, token(self.log, &self.seen));
+        self.waiting.push_back(Said::Frame(said));
     }
+}
+
+fn cut(code: &str, id: String) -> sse::Event {
+    metrics::counter!("waylog_query_live_cuts_total", "code" => code.to_owned()).increment(1);
+    let data = json!({ "code": code }).to_string();
+    sse::Event::default().event("cut").id(id).data(data)
 }
 
 impl Drop for Subscription {

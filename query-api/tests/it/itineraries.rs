@@ -209,7 +209,13 @@ async fn query_api_without_identity() -> Vec<u16> {
     let files = SqliteWorld::new();
     files.open().prepare().await.unwrap();
     let (queries, log) = (Arc::new(files.queries()), Arc::new(NamedLog(super::world::LOG)));
-    let api = QueryApi::new(queries, log, QuerySettings::default(), Default::default());
+    let api = QueryApi::new(
+        queries,
+        super::world::keys_that_are_away(),
+        log,
+        QuerySettings::default(),
+        Default::default(),
+    );
     let (router, _) = query_api::router(api).split_for_parts();
     let mut found = Vec::new();
     let audit = format!("/v1/audit/streams/itinerary-{TRIP}/events");

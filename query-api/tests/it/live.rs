@@ -19,15 +19,15 @@ use super::world::{
 };
 
 /// A world behind a real listener.
-struct Served {
-    world: World,
+pub(crate) struct Served {
+    pub(crate) world: World,
     address: std::net::SocketAddr,
     shutdown: CancellationToken,
     server: JoinHandle<Result<http_server::Drained, http_server::ServeError>>,
 }
 
 impl Served {
-    async fn start(world: World) -> Self {
+    pub(crate) async fn start(world: World) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -36,7 +36,7 @@ impl Served {
         Self { world, address, shutdown, server: tokio::spawn(serving) }
     }
 
-    async fn listen(&self, who: Who, query: &str, last: Option<&str>) -> Listener {
+    pub(crate) async fn listen(&self, who: Who, query: &str, last: Option<&str>) -> Listener {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let (read, mut write) = stream.into_split();
         let mut head =
@@ -56,24 +56,24 @@ impl Served {
         listener
     }
 
-    async fn stop(self) -> http_server::Drained {
+    pub(crate) async fn stop(self) -> http_server::Drained {
         self.world.stopping.cancel();
         self.shutdown.cancel();
         tokio::time::timeout(PATIENCE, self.server).await.unwrap().unwrap().unwrap()
     }
 }
 
-struct Listener {
+pub(crate) struct Listener {
     lines: Lines<BufReader<OwnedReadHalf>>,
     _write: OwnedWriteHalf,
 }
 
 /// One event as a client gets it.
 #[derive(Debug, Default)]
-struct Told {
+pub(crate) struct Told {
     id: String,
     event: String,
-    data: Value,
+    pub(crate) data: Value,
 }
 
 impl Listener {
@@ -82,7 +82,7 @@ impl Listener {
     }
 
     /// The next event that has a name; heartbeats are passed over.
-    async fn event(&mut self) -> Option<Told> {
+    pub(crate) async fn event(&mut self) -> Option<Told> {
         let mut told = Told::default();
         loop {
             let line = self.line().await?;

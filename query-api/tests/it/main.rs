@@ -6,5 +6,7 @@ mod audit;
 mod consistency;
 mod itineraries;
 mod live;
+mod payments;
 mod proxy;
+mod sealed;
 mod world;

@@ -7,9 +7,11 @@ use axum::Router;
 use axum::body::Body;
 use domain::ids::{AccountId, ItineraryId};
 use domain::itinerary as trip;
-use domain::{LogId, PositionVector, RecordedEvent};
+use domain::{Event, LogId, PositionVector, RecordedEvent};
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
+use keys::testing::{KeyWorld as _, SqliteKeyWorld};
+use keys::{Keyring, KeyringSettings, PostgresKeySettings, PostgresKeyStore, Purpose};
 use query_api::{LiveLimits, LogEnd, LogView, QueryApi, QuerySettings, WaitLimits};
 use read_models::testing::loader::load_all;
 use read_models::testing::samples::{
@@ -55,7 +57,8 @@ pub(crate) struct World {
     pub(crate) log: Arc<ToldLog>,
     pub(crate) router: Router,
     pub(crate) stopping: CancellationToken,
-    _files: SqliteWorld,
+    pub(crate) keyring: Keyring,
+    files: (SqliteWorld, SqliteKeyWorld),
 }
 
 /// What came back.
@@ -103,25 +106,46 @@ impl World {
         Self::of(events, settings()).await
     }
 
+    /// The same read models, to somebody who cannot have the keys.
+    pub(crate) fn without_keys(&self) -> Router {
+        let known: Arc<dyn LogView> = Arc::<ToldLog>::clone(&self.log);
+        let queries = Arc::new(self.files.0.queries());
+        let stopping = self.stopping.clone();
+        let api = QueryApi::new(queries, keys_that_are_away(), known, settings(), stopping);
+        let (routes, _) = query_api::router(api).split_for_parts();
+        request_layer::wrap(protect(routes, Authentication::development()), PATIENCE)
+    }
+
     pub(crate) async fn of(events: &[RecordedEvent], settings: QuerySettings) -> Self {
-        let files = SqliteWorld::new();
+        let (files, key_files) = (SqliteWorld::new(), SqliteKeyWorld::new());
+        let keyring = key_files.keyring(KeyringSettings::default());
         let store = files.open();
         store.prepare().await.unwrap();
-        load_all(&*store, events, 100).await.unwrap();
+        load_all(&*store, &sealed(events, &keyring).await, 100).await.unwrap();
         let log = Arc::new(ToldLog::default());
         let stopping = CancellationToken::new();
         let queries = Arc::new(files.queries());
         let known: Arc<dyn LogView> = Arc::<ToldLog>::clone(&log);
-        let api = QueryApi::new(queries, known, settings, stopping.clone());
+        let api = QueryApi::new(queries, keyring.clone(), known, settings, stopping.clone());
         let (routes, _) = query_api::router(api).split_for_parts();
         let router = protect(routes, Authentication::development());
         let router = request_layer::wrap(router, PATIENCE);
-        Self { store, log, router, stopping, _files: files }
+        Self { store, log, router, stopping, keyring, files: (files, key_files) }
     }
 
     /// The log's further events, as the projections see them.
     pub(crate) async fn load(&self, events: &[RecordedEvent]) {
+        load_all(&*self.store, &sealed(events, &self.keyring).await, 100).await.unwrap();
+    }
+
+    /// Events as they stand in the log.
+    pub(crate) async fn load_as_it_is(&self, events: &[RecordedEvent]) {
         load_all(&*self.store, events, 100).await.unwrap();
+    }
+
+    /// Samples as the edge would have made them.
+    pub(crate) async fn sealed(&self, events: &[RecordedEvent]) -> Vec<RecordedEvent> {
+        sealed(events, &self.keyring).await
     }
 
     /// Parks a stream in a projection, whose vector goes on.
@@ -164,6 +188,26 @@ impl World {
         }
         answer(&self.router, request.body(Body::empty()).unwrap()).await
     }
+}
+
+/// The events as the edge would have made them: samples say in the clear what is to be sealed.
+async fn sealed(events: &[RecordedEvent], keyring: &Keyring) -> Vec<RecordedEvent> {
+    let mut events = events.to_vec();
+    for recorded in &mut events {
+        if let Event::Itinerary(trip::Event::Commented(commented)) = &mut recorded.event {
+            let (person, text) = (commented.text.person, commented.text.ciphertext.clone());
+            let sealing = keyring.seal(person, Purpose::ItineraryComment, &text);
+            commented.text = sealing.await.unwrap();
+        }
+    }
+    events
+}
+
+/// Keys that nobody can have now.
+pub(crate) fn keys_that_are_away() -> Keyring {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let away = PostgresKeySettings::new(format!("postgresql://nobody@{closed}/none"));
+    Keyring::new(Arc::new(PostgresKeyStore::new(&away).unwrap()), KeyringSettings::default())
 }
 
 /// Sends the request and reads its whole answer.

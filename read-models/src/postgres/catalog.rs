@@ -129,7 +129,7 @@ pub(crate) async fn live(
     rows.iter().map(read_state).collect()
 }
 
-/// Creates the tables of a new generation; the first of a projection is live at once.
+/// Creates the tables of a new generation; the first of a projection is live, and indexed, at once.
 pub(super) async fn create(
     connection: &mut Object,
     generation: &Generation,
@@ -168,10 +168,52 @@ pub(super) async fn create(
     let sql = "INSERT INTO waylog_live (projection, number) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     if tx.execute(sql, &[projection, &number]).await.map_err(fault)? == 1 {
         point_views(&tx, generation, &names).await?;
+        create_indexes(&tx, generation, tables).await?;
     }
     let created = state(&tx, generation).await?;
     tx.commit().await.map_err(fault)?;
     created.ok_or_else(|| ReadStoreError::unknown(generation))
+}
+
+/// Memory that building an index may take before it goes through the disk.
+const INDEX_MEMORY: &str = "128MB";
+
+/// Builds the indexes of a generation that was filled without them.
+pub(super) async fn index(
+    connection: &mut Object,
+    generation: &Generation,
+    tables: &'static [&'static Table],
+    deadline: std::time::Duration,
+) -> Outcome<()> {
+    let tx = durable(connection).await?;
+    let sql = "SELECT indexed FROM waylog_generations \
+               WHERE projection = $1 AND number = $2 AND NOT dropped";
+    let key: Key<'_> = (&generation.projection, i64::from(generation.number));
+    let row = tx.query_opt(sql, &[key.0, &key.1]).await.map_err(fault)?;
+    if row.ok_or_else(|| ReadStoreError::unknown(generation))?.get(0) {
+        return Ok(());
+    }
+    let millis = deadline.as_millis();
+    let bounds = format!(
+        "SET LOCAL statement_timeout = {millis}; SET LOCAL maintenance_work_mem = '{INDEX_MEMORY}'"
+    );
+    tx.batch_execute(&bounds).await.map_err(fault)?;
+    create_indexes(&tx, generation, tables).await?;
+    tx.commit().await.map_err(fault)
+}
+
+async fn create_indexes(
+    tx: &Transaction<'_>,
+    generation: &Generation,
+    tables: &'static [&'static Table],
+) -> Outcome<()> {
+    for table in tables {
+        let sql = ddl::create_indexes(generation, table)?;
+        tx.batch_execute(&sql).await.map_err(fault)?;
+    }
+    let sql = "UPDATE waylog_generations SET indexed = true WHERE projection = $1 AND number = $2";
+    let key: Key<'_> = (&generation.projection, i64::from(generation.number));
+    tx.execute(sql, &[key.0, &key.1]).await.map(|_| ()).map_err(fault)
 }
 
 /// A generation that exists, if it is of the version that was asked for.
@@ -208,9 +250,13 @@ pub(super) async fn promote(connection: &mut Object, generation: &Generation) ->
     let number = i64::from(generation.number);
     let sql = "UPDATE waylog_live SET number = $2 WHERE projection = $1";
     tx.execute(sql, &[projection, &number]).await.map_err(fault)?;
-    let sql = "SELECT tables FROM waylog_generations WHERE projection = $1 AND number = $2";
-    let tables: Vec<String> =
-        tx.query_one(sql, &[projection, &number]).await.map_err(fault)?.get(0);
+    let sql =
+        "SELECT tables, indexed FROM waylog_generations WHERE projection = $1 AND number = $2";
+    let row = tx.query_one(sql, &[projection, &number]).await.map_err(fault)?;
+    if !row.get::<_, bool>(1) {
+        return Err(ReadStoreError::Refused(format!("{generation} has no indexes yet")));
+    }
+    let tables: Vec<String> = row.get(0);
     point_views(&tx, generation, &tables).await?;
     tx.commit().await.map_err(fault)
 }

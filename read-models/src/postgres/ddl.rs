@@ -9,7 +9,7 @@ use crate::table::{IndexKind, Table};
 /// Bytes of an identifier; the server cuts longer ones off without an error.
 const IDENTIFIER_BYTES_MAX: usize = 63;
 
-/// The statements that create a table with its indexes and comments.
+/// The statements that create a table with its key and comments; see [`create_indexes`].
 pub(super) fn create_table(
     generation: &Generation,
     table: &Table,
@@ -25,6 +25,24 @@ pub(super) fn create_table(
     }
     let key = column_list(table.columns[..table.key_columns].iter().map(|column| column.name));
     append(&mut sql, &format!("    PRIMARY KEY ({key})\n);\n"));
+    append(&mut sql, &format!("COMMENT ON TABLE \"{name}\" IS {};\n", literal(table.comment)));
+    for column in table.columns {
+        let comment = literal(column.comment);
+        append(
+            &mut sql,
+            &format!("COMMENT ON COLUMN \"{name}\".\"{}\" IS {comment};\n", column.name),
+        );
+    }
+    Ok(sql)
+}
+
+/// The statements that create a table's indexes, those that are there already left alone.
+pub(super) fn create_indexes(
+    generation: &Generation,
+    table: &Table,
+) -> Result<String, ReadStoreError> {
+    let name = generation.physical_name(table.name);
+    let mut sql = String::new();
     for index in table.indexes {
         let index_name = format!("{name}_{}", index.name);
         if index_name.len() > IDENTIFIER_BYTES_MAX {
@@ -35,15 +53,8 @@ pub(super) fn create_table(
             IndexKind::FullText(column) => format!("USING gin ({})", full_text_vector(column)),
             IndexKind::Json(column) => format!("USING gin (\"{column}\" jsonb_path_ops)"),
         };
-        append(&mut sql, &format!("CREATE INDEX \"{index_name}\" ON \"{name}\" {target};\n"));
-    }
-    append(&mut sql, &format!("COMMENT ON TABLE \"{name}\" IS {};\n", literal(table.comment)));
-    for column in table.columns {
-        let comment = literal(column.comment);
-        append(
-            &mut sql,
-            &format!("COMMENT ON COLUMN \"{name}\".\"{}\" IS {comment};\n", column.name),
-        );
+        let create = format!("CREATE INDEX IF NOT EXISTS \"{index_name}\" ON \"{name}\" {target}");
+        append(&mut sql, &format!("{create};\n"));
     }
     Ok(sql)
 }

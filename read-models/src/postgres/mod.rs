@@ -14,7 +14,7 @@ pub(crate) mod values;
 use domain::PositionVector;
 
 pub use self::pool::PostgresSettings;
-use self::pool::{Connections, call};
+use self::pool::{Connections, call, switched};
 use crate::check::check_changes;
 use crate::projection::RowKey;
 use crate::store::{
@@ -29,6 +29,8 @@ use crate::table::{Table, Value};
 const WRITER_SETUP: &str = "SET synchronous_commit = off; SET jit = off; SET enable_seqscan = off; \
                             SET enable_hashjoin = off; SET enable_mergejoin = off";
 
+const READER_SETUP: &str = "SET default_transaction_read_only = on; SET jit = off";
+
 /// A read store in one database (and schema: the first of the connection's search path).
 pub struct PostgresReadStore {
     connections: Connections,
@@ -41,6 +43,14 @@ impl PostgresReadStore {
     /// [`ReadStoreError::Refused`], when the URL cannot be read.
     pub fn new(settings: &PostgresSettings) -> Result<Self, ReadStoreError> {
         Ok(Self { connections: Connections::new(settings, WRITER_SETUP)? })
+    }
+
+    /// A store for looking at: the database refuses every change.
+    ///
+    /// # Errors
+    /// As [`PostgresReadStore::new`].
+    pub fn read_only(settings: &PostgresSettings) -> Result<Self, ReadStoreError> {
+        Ok(Self { connections: Connections::new(settings, READER_SETUP)? })
     }
 }
 
@@ -55,8 +65,7 @@ impl PostgresReaders {
     /// # Errors
     /// [`ReadStoreError::Refused`], when the URL cannot be read.
     pub fn new(settings: &PostgresSettings) -> Result<Self, ReadStoreError> {
-        let setup = "SET default_transaction_read_only = on; SET jit = off";
-        Ok(Self { connections: Connections::new(settings, setup)? })
+        Ok(Self { connections: Connections::new(settings, READER_SETUP)? })
     }
 }
 
@@ -69,7 +78,9 @@ impl ReadStore for PostgresReadStore {
 
     async fn generations(&self) -> Result<Vec<ProjectionState>, ReadStoreError> {
         let deadline = self.connections.deadline;
-        call!(self.connections, deadline, connection => catalog::generations(connection))
+        let states =
+            call!(self.connections, deadline, connection => catalog::generations(connection));
+        states.map_err(switched)
     }
 
     async fn next_number(&self, projection: &str) -> Result<u32, ReadStoreError> {
@@ -130,6 +141,16 @@ impl ReadStore for PostgresReadStore {
         let deadline = self.connections.scan_deadline;
         call!(self.connections, deadline, connection =>
             rows::recompute_sums(connection, generation, tables, deadline))
+    }
+
+    async fn index(
+        &self,
+        generation: &Generation,
+        tables: &'static [&'static Table],
+    ) -> Result<(), ReadStoreError> {
+        let deadline = self.connections.scan_deadline;
+        call!(self.connections, deadline, connection =>
+            catalog::index(connection, generation, tables, deadline))
     }
 
     async fn parked(&self, generation: &Generation) -> Result<Vec<ParkedStream>, ReadStoreError> {

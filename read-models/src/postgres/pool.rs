@@ -166,6 +166,24 @@ pub(crate) fn fault(error: tokio_postgres::Error) -> ReadStoreError {
     }
 }
 
+/// A table or column that is missing: the store is not prepared yet, or the generation was switched
+/// and dropped since the transaction began, or is of another version. Asking again helps.
+pub(crate) fn switched(error: ReadStoreError) -> ReadStoreError {
+    match error {
+        ReadStoreError::Failed(text, Some(source))
+            if source
+                .downcast_ref::<tokio_postgres::Error>()
+                .and_then(tokio_postgres::Error::code)
+                .is_some_and(|code| {
+                    [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN].contains(code)
+                }) =>
+        {
+            ReadStoreError::Unavailable(text, Some(source))
+        }
+        other => other,
+    }
+}
+
 fn away(code: &SqlState) -> bool {
     // Connection, resources, operator's intervention (shutdown, statement time-out).
     ["08", "53", "57"].iter().any(|class| code.code().starts_with(class))

@@ -73,6 +73,14 @@ impl Projection for ActivityFeed {
                 happened_at: event.envelope.recorded_at,
                 details: Document(details(&event.event)),
             }),
+            // A trip's feed tells of its bookings by its own events.
+            Event::Destination(_)
+            | Event::Offer(_)
+            | Event::Booking(_)
+            | Event::Payment(_)
+            | Event::InvoiceSeries(_)
+            | Event::Notification(_)
+            | Event::Saga(_) => {}
         }
     }
 }

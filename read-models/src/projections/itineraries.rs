@@ -52,6 +52,13 @@ impl Projection for Itineraries {
                     keys.push(RowKey { table: ActivityRow::TABLE, key });
                 }
             }
+            Event::Destination(_)
+            | Event::Offer(_)
+            | Event::Booking(_)
+            | Event::Payment(_)
+            | Event::InvoiceSeries(_)
+            | Event::Notification(_)
+            | Event::Saga(_) => {}
         }
     }
 
@@ -112,6 +119,14 @@ impl Projection for Itineraries {
                     "archived".clone_into(&mut row.status);
                 }),
             },
+            // What a trip shows of its bookings comes by its own events.
+            Event::Destination(_)
+            | Event::Offer(_)
+            | Event::Booking(_)
+            | Event::Payment(_)
+            | Event::InvoiceSeries(_)
+            | Event::Notification(_)
+            | Event::Saga(_) => {}
         }
     }
 }
@@ -216,7 +231,7 @@ fn comment(rows: &mut Rows, event: &RecordedEvent, commented: &ItineraryCommente
         comment_id: commented.comment_id,
         tenant: event.envelope.tenant.clone(),
         author_id: commented.author,
-        text: commented.text.clone(),
+        text: Document(commented.text.clone()),
         written_at: event.envelope.recorded_at,
     });
     revise(rows, event, |_| ());
@@ -256,7 +271,7 @@ fn activity_key(trip: Uuid, activity: Uuid) -> Vec<Value> {
 }
 
 /// The literal that a value has on the wire (`editor`, `flight`).
-fn wire_name(value: &impl Serialize) -> String {
+pub(super) fn wire_name(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,
         other => unreachable!("an enumeration without fields is text on the wire, not {other:?}"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::calendar::{Date, Zone};
 use domain::ids::{AccountId, BookingId, CommentId, ItineraryId};
-use domain::{Tenant, Timestamp};
+use domain::{Sealed, Tenant, Timestamp};
 use uuid::Uuid;
 
 use crate::row::{Document, row};
@@ -144,8 +144,8 @@ row! {
         tenant: Tenant,
         /// Who wrote it.
         author_id: AccountId,
-        /// What was written.
-        text: String,
+        /// What was written, sealed under its author's key: unreadable here.
+        text: Document<Sealed>,
         /// When.
         written_at: Timestamp,
     }

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use domain::ids::CorrelationId;
-use domain::{Actor, Position, PositionVector, StreamName, Tenant, Timestamp};
+use domain::ids::{AccountId, BookingId, CorrelationId};
+use domain::{Actor, Category, Position, PositionVector, StreamName, Tenant, Timestamp};
 
 use super::itineraries::read;
 use super::statement::{Dialect, Sql, Statement};
@@ -76,6 +76,23 @@ impl ReadQueries {
         };
         let key = |last: &AuditRow| cursor::encode(LIST, &last.version);
         self.audit_page(tenant, page, narrow, key).await
+    }
+
+    /// Whose booking it is, by its first event: an account, for good.
+    ///
+    /// # Errors
+    /// As [`ReadQueries::stream_events`].
+    pub async fn booking_owner(
+        &self,
+        tenant: &Tenant,
+        booking_id: BookingId,
+    ) -> Result<Answer<Option<AccountId>>, QueryError> {
+        let stream = StreamName::new(Category::Booking, booking_id.0);
+        let first = PageRequest { limit: 1, cursor: None };
+        let Answer { value: page, at } = self.stream_events(tenant, stream, &first).await?;
+        let requested = page.items.first().map(|event| &event.payload.0);
+        let account = requested.and_then(|payload| payload.get("account")?.as_str());
+        Ok(Answer { value: account.and_then(|account| account.parse().ok()), at })
     }
 
     /// What one request caused, in order of time.

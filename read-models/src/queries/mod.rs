@@ -8,9 +8,11 @@ mod activity_feed;
 mod audit;
 mod cursor;
 mod itineraries;
+mod payments;
 mod postgres;
 mod sqlite;
 mod statement;
+mod work_lists;
 
 use std::time::{Duration, Instant};
 
@@ -23,6 +25,7 @@ pub use self::itineraries::{
     COMMENTS_MAX, IDS_MAX, ItineraryDetail, ItineraryFilter, ItineraryScope, ListedItinerary,
 };
 use self::statement::{Dialect, Sql, Statement};
+pub use self::work_lists::{WORK_MAX, WorkCursor};
 use crate::postgres::PostgresReaders;
 use crate::sqlite::SqliteReaders;
 use crate::store::{ParkedStream, ProjectionState, ReadStoreError};

@@ -3,14 +3,13 @@
 use deadpool_postgres::{Object, Transaction};
 use futures::future::try_join_all;
 use tokio_postgres::IsolationLevel;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use super::statement::{Dialect, Statement};
 use super::{Executor, Plan, Snapshot, ordered};
 use crate::postgres::PostgresReaders;
 use crate::postgres::catalog::live;
-use crate::postgres::pool::{call, fault};
+use crate::postgres::pool::{call, fault, switched};
 use crate::postgres::values::read_row;
 use crate::store::ReadStoreError;
 use crate::table::Value;
@@ -54,22 +53,4 @@ async fn select(
         statement.parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
     let rows = tx.query(&prepared, &parameters).await.map_err(fault)?;
     rows.iter().map(|row| read_row(row, statement.columns.iter().copied())).collect()
-}
-
-/// A table or column that is missing: the store is not prepared yet, or the generation was switched
-/// and dropped since the transaction began, or is of another version. Asking again helps.
-fn switched(error: ReadStoreError) -> ReadStoreError {
-    match error {
-        ReadStoreError::Failed(text, Some(source))
-            if source
-                .downcast_ref::<tokio_postgres::Error>()
-                .and_then(tokio_postgres::Error::code)
-                .is_some_and(|code| {
-                    [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN].contains(code)
-                }) =>
-        {
-            ReadStoreError::Unavailable(text, Some(source))
-        }
-        other => other,
-    }
 }

@@ -6,7 +6,7 @@ use super::statement::{Dialect, Statement};
 use super::{Executor, Plan, Snapshot, ordered};
 use crate::sqlite::SqliteReaders;
 use crate::sqlite::catalog::live;
-use crate::sqlite::threads::fault;
+use crate::sqlite::threads::{fault, unprepared};
 use crate::sqlite::values::read_row;
 use crate::store::ReadStoreError;
 use crate::table::Value;
@@ -28,16 +28,6 @@ impl Executor for SqliteReaders {
             Ok(Snapshot { states, rows })
         };
         self.threads.run(self.deadline, job).await
-    }
-}
-
-/// A table that is missing: nobody has prepared the file yet. Asking again helps.
-fn unprepared(error: ReadStoreError) -> ReadStoreError {
-    match error {
-        ReadStoreError::Failed(text, source) if text.contains("no such table") => {
-            ReadStoreError::Unavailable(text, source)
-        }
-        other => other,
     }
 }
 

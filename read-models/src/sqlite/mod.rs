@@ -18,7 +18,7 @@ use domain::PositionVector;
 use rusqlite::{Connection, OpenFlags};
 
 use self::rows::Batch;
-use self::threads::Threads;
+use self::threads::{Threads, unprepared};
 use crate::check::check_changes;
 use crate::projection::RowKey;
 use crate::store::{
@@ -70,10 +70,33 @@ impl SqliteReadStore {
             connection.pragma_update(None, "synchronous", "NORMAL")?;
             Ok(connection)
         };
-        let writer = Threads::start("read-store-writer", 1, open)?;
-        let scanner = Threads::start("read-store-scanner", 1, open)?;
+        Self::on(open, settings)
+    }
+
+    /// Opens a file that is there, also one that is being written, to look at it.
+    ///
+    /// # Errors
+    /// [`ReadStoreError`], when there is no such file or it is no database.
+    pub fn open_read_only(path: &Path, settings: SqliteSettings) -> Result<Self, ReadStoreError> {
+        let busy = settings.deadline / 2;
+        Self::on(|| reading(path, busy), settings)
+    }
+
+    fn on(
+        open: impl Fn() -> rusqlite::Result<Connection>,
+        settings: SqliteSettings,
+    ) -> Result<Self, ReadStoreError> {
+        let writer = Threads::start("read-store-writer", 1, &open)?;
+        let scanner = Threads::start("read-store-scanner", 1, &open)?;
         Ok(Self { writer, scanner, settings })
     }
+}
+
+fn reading(path: &Path, busy: Duration) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(busy)?;
+    Ok(connection)
 }
 
 /// Connections that only read, for queries.
@@ -89,12 +112,7 @@ impl SqliteReaders {
     /// [`ReadStoreError`], when there is no such file or it is no database.
     pub fn open(path: &Path, settings: &SqliteSettings) -> Result<Self, ReadStoreError> {
         let busy = settings.deadline / 2;
-        let open = || {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let connection = Connection::open_with_flags(path, flags)?;
-            connection.busy_timeout(busy)?;
-            Ok(connection)
-        };
+        let open = || reading(path, busy);
         let threads = Threads::start("read-store-reader", settings.readers.max(1), open)?;
         Ok(Self { threads, deadline: settings.deadline })
     }
@@ -107,7 +125,8 @@ impl ReadStore for SqliteReadStore {
     }
 
     async fn generations(&self) -> Result<Vec<ProjectionState>, ReadStoreError> {
-        self.writer.run(self.settings.deadline, |connection| catalog::generations(connection)).await
+        let job = |connection: &mut Connection| catalog::generations(connection);
+        self.writer.run(self.settings.deadline, job).await.map_err(unprepared)
     }
 
     async fn next_number(&self, projection: &str) -> Result<u32, ReadStoreError> {

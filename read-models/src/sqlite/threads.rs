@@ -125,3 +125,13 @@ pub(crate) fn fault(error: rusqlite::Error) -> ReadStoreError {
         ReadStoreError::Failed(error.to_string(), Some(error.into()))
     }
 }
+
+/// A table that is missing: nobody has prepared the file yet. Asking again helps.
+pub(crate) fn unprepared(error: ReadStoreError) -> ReadStoreError {
+    match error {
+        ReadStoreError::Failed(text, source) if text.contains("no such table") => {
+            ReadStoreError::Unavailable(text, source)
+        }
+        other => other,
+    }
+}

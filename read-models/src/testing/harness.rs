@@ -6,7 +6,7 @@ use domain::{PositionVector, RecordedEvent};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::samples::{SampleLog, any_event};
+use super::samples::{OPENINGS, SampleLog, any_event};
 use crate::check::check_row;
 use crate::projection::{Projection, RowChange, Rows, encode_key};
 use crate::sum::TableSum;
@@ -159,7 +159,8 @@ fn recorded(histories: &[Vec<(u8, u8)>]) -> Vec<RecordedEvent> {
         let id = Uuid::from_u128(u128::from(partition) + 1);
         for (nth, (kind, which)) in history.iter().enumerate() {
             // Streams begin with a creation, mostly: a fold refuses nothing.
-            let kind = if nth == 0 && which % 8 != 0 { 0 } else { *kind };
+            let opening = OPENINGS[usize::from(*kind) % OPENINGS.len()];
+            let kind = if nth == 0 && which % 8 != 0 { opening } else { *kind };
             log.append(partition, id, Uuid::from_u128(0xB0), any_event(kind, *which, id));
         }
     }

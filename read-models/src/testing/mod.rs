@@ -5,8 +5,11 @@
 
 pub mod harness;
 pub mod loader;
+pub mod payment_samples;
 #[expect(clippy::unwrap_used, reason = "what a test expects")]
 pub mod query_suite;
+pub mod saga_samples;
+pub mod sales;
 pub mod samples;
 #[expect(clippy::unwrap_used, reason = "what a test expects")]
 pub mod store_suite;

@@ -3,6 +3,7 @@
 //! `read_queries_contract!(world)` makes one test of each case.
 
 mod audit;
+mod payments;
 mod trips;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use domain::{PositionVector, RecordedEvent, Tenant};
 use uuid::Uuid;
 
 pub use audit::*;
+pub use payments::*;
 pub use trips::*;
 
 use super::loader::load_all;
@@ -32,6 +34,8 @@ macro_rules! read_queries_contract {
             lists_are_narrowed_by_scope_status_and_days,
             search_finds_words_by_their_beginning_whatever_the_accents,
             a_feed_is_for_the_people_of_the_trip,
+            a_payment_is_for_the_account_of_its_booking,
+            payments_are_listed_by_booking_and_page,
             cursors_of_other_lists_are_refused,
             audit_lists_streams_requests_and_actors,
             events_after_a_position_come_once_and_in_order,

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use domain::ids::{
     AccountId, ActivityId, BookingId, CommandId, CommentId, CorrelationId, EventId, ItineraryId,
+    PersonId,
 };
 use domain::itinerary as trip;
 use domain::{
-    Actor, Category, Digest, Envelope, Event, Position, RecordedEvent, StreamName, Tenant,
+    Actor, Digest, Envelope, Event, Position, RecordedEvent, Sealed, StreamName, Tenant,
     Timestamp,
 };
 use uuid::Uuid;
+
+use super::{payment_samples, saga_samples, sales};
 
 /// The first instant of a sample log: 2026-05-01T00:00:00Z.
 pub const START: Timestamp = Timestamp::from_micros(1_777_593_600_000_000);
@@ -30,12 +33,12 @@ impl SampleLog {
         Self::default()
     }
 
-    /// Appends an event of a trip, by an account, for the default tenant.
+    /// Appends an event of the thing with that id, by an account, for the default tenant.
     pub fn append(&mut self, partition: u32, id: Uuid, actor: Uuid, event: impl Into<Event>) {
         self.append_for(&Tenant::default(), partition, id, actor, event);
     }
 
-    /// Appends an event of a trip, by an account.
+    /// Appends an event of the thing with that id, by an account.
     pub fn append_for(
         &mut self,
         tenant: &Tenant,
@@ -45,7 +48,7 @@ impl SampleLog {
         event: impl Into<Event>,
     ) {
         let event = event.into();
-        let stream = StreamName::new(Category::Itinerary, id);
+        let stream = StreamName::new(event.category(), id);
         let version = self.versions.entry(stream).or_default();
         *version += 1;
         let sequence = self.sequences.entry(partition).or_default();
@@ -149,14 +152,20 @@ pub fn joined(id: Uuid, account: Uuid) -> trip::ItineraryCollaboratorJoined {
     }
 }
 
-/// A comment.
+/// What stands where something sealed does: nothing here opens it.
+#[must_use]
+pub fn sealed(person: Uuid, ciphertext: &str) -> Sealed {
+    Sealed { person: PersonId(person), ciphertext: ciphertext.to_owned() }
+}
+
+/// A comment; `text` stands where the ciphertext does.
 #[must_use]
 pub fn commented(id: Uuid, comment: Uuid, author: Uuid, text: &str) -> trip::ItineraryCommented {
     trip::ItineraryCommented {
         itinerary_id: ItineraryId(id),
         comment_id: CommentId(comment),
         author: AccountId(author),
-        text: text.to_owned(),
+        text: sealed(author, text),
     }
 }
 
@@ -170,6 +179,16 @@ pub fn period(start: &str, end: &str) -> domain::calendar::Period {
     }
 }
 
+/// The kinds of [`any_event`] that begin a stream.
+pub const OPENINGS: &[u8] =
+    &[0, SALES, SALES + 2, SALES + 11, PAYMENTS, PAYMENTS + 12, PAYMENTS + 14, SAGAS];
+/// The first kind of [`any_event`] that is of `sales`.
+const SALES: u8 = 16;
+/// The first kind of [`any_event`] that is of `payment_samples`.
+const PAYMENTS: u8 = SALES + sales::KINDS;
+/// The first kind of [`any_event`] that is of `saga_samples`.
+const SAGAS: u8 = PAYMENTS + payment_samples::KINDS;
+
 /// One of every kind of event, by number, about things that few numbers name: so that a random
 /// history hits the same activity or account again and again.
 #[must_use]
@@ -179,7 +198,7 @@ pub fn any_event(kind: u8, which: u8, id: Uuid) -> Event {
     let account_id = AccountId(Uuid::from_u128(0xB0 + u128::from(which % 3)));
     let booking_id = BookingId(thing);
     let title = format!("Título {which}");
-    match kind % 16 {
+    match kind % (SAGAS + saga_samples::KINDS) {
         0 => created(id, account_id.0, &title).into(),
         1 => trip::ItineraryRenamed { itinerary_id, title }.into(),
         2 => {
@@ -212,6 +231,9 @@ pub fn any_event(kind: u8, which: u8, id: Uuid) -> Event {
         12 => commented(id, thing, account_id.0, &title).into(),
         13 => trip::ItineraryShared { itinerary_id }.into(),
         14 => trip::ItineraryUnshared { itinerary_id }.into(),
-        _ => trip::ItineraryArchived { itinerary_id }.into(),
+        15 => trip::ItineraryArchived { itinerary_id }.into(),
+        sale @ ..PAYMENTS => sales::any_sale(sale - SALES, which, id),
+        payment @ ..SAGAS => payment_samples::any_event(payment - PAYMENTS, which, id),
+        saga => saga_samples::any_event(saga - SAGAS, which, id),
     }
 }

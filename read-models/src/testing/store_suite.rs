@@ -38,6 +38,7 @@ macro_rules! read_store_contract {
             a_batch_on_another_continuity_is_superseded,
             a_generation_that_is_behind_is_not_promoted,
             the_live_pointer_moves_forth_and_back,
+            a_generation_is_indexed_after_it_was_filled,
             a_live_generation_is_not_dropped,
             a_dropped_generation_is_gone_for_good,
             many_keys_and_large_batches_are_taken,

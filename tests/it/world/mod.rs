@@ -43,6 +43,20 @@ impl World {
 
     /// The same, around given services.
     pub(crate) fn around(services: &Services) -> Self {
+        let mut world = Self::bare(services);
+        world.start("command-1", &["--only", "command-api"]);
+        world.start("command-2", &["--only", "command-api"]);
+        world.start("projectors", &["--only", "projectors"]);
+        let writes = format!("{},{}", world.url("command-1"), world.url("command-2"));
+        let projectors = world.url("projectors").to_owned();
+        let flags = ["--only", "query-api", "--command-api-url", &writes];
+        world.start("origin", &[&flags[..], &["--projectors-url", &projectors]].concat());
+        world
+    }
+
+    /// The settings of a deployment around given services, with a database of its own; no process
+    /// yet.
+    pub(crate) fn bare(services: &Services) -> Self {
         let name = format!("t{}", uuid::Uuid::now_v7().simple());
         let mut settings: Vec<(String, String)> =
             services.endpoints().variables().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
@@ -55,24 +69,20 @@ impl World {
         ]);
         settings.extend(SECRETS.map(|(n, v)| (n.to_owned(), v.to_owned())));
 
-        let mut world = Self { processes: Vec::new(), dir: directory(), settings };
-        world.start("command-1", &["--only", "command-api"]);
-        world.start("command-2", &["--only", "command-api"]);
-        world.start("projectors", &["--only", "projectors"]);
-        let writes = format!("{},{}", world.url("command-1"), world.url("command-2"));
-        let projectors = world.url("projectors").to_owned();
-        let flags = ["--only", "query-api", "--command-api-url", &writes];
-        world.start("origin", &[&flags[..], &["--projectors-url", &projectors]].concat());
-        world
+        Self { processes: Vec::new(), dir: directory(), settings }
     }
 
     /// Starts a process of this deployment and waits until it is ready. The same name finds the
     /// same files again.
     pub(crate) fn start(&mut self, name: &'static str, flags: &[&str]) {
+        self.launch(name, flags);
+        Client::to(self.url(name)).await_ready();
+    }
+
+    /// The same, without the wait: it serves, and may lack something.
+    pub(crate) fn launch(&mut self, name: &'static str, flags: &[&str]) {
         let dir = self.dir.path().join(name);
-        let process = Process::serve(&dir, &self.settings, flags);
-        Client::to(process.url()).await_ready();
-        self.processes.push((name, process));
+        self.processes.push((name, Process::serve(&dir, &self.settings, flags)));
     }
 
     /// The address of a process.
@@ -88,7 +98,8 @@ impl World {
 
     /// The value of one of this deployment's settings, by variable.
     pub(crate) fn setting(&self, variable: &str) -> &str {
-        let (_, value) = self.settings.iter().find(|(known, _)| known == variable).unwrap();
+        // The last one counts, as it does for the processes.
+        let (_, value) = self.settings.iter().rfind(|(known, _)| known == variable).unwrap();
         value
     }
 
@@ -115,7 +126,7 @@ impl World {
 }
 
 /// A directory that other users may pass through.
-fn directory() -> TempDir {
+pub(crate) fn directory() -> TempDir {
     tempfile::Builder::new().prefix("waylog-it.").tempdir().unwrap()
 }
 

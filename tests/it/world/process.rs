@@ -48,19 +48,26 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `waylog serve` on a free port and waits until it says where it serves.
     pub(crate) fn serve(dir: &Path, settings: &[(String, String)], flags: &[&str]) -> Self {
+        let mut command = waylog();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.join("data"));
+        command.args(flags).envs(settings.iter().map(|(name, value)| (name, value)));
+        Self::start(dir, command)
+    }
+
+    /// Starts `waylog sandbox` on a free port and waits until it says where it serves.
+    pub(crate) fn sandbox(dir: &Path) -> Self {
+        let mut command = waylog();
+        command.args(["sandbox", "--listen", "127.0.0.1:0", "--data-file"]);
+        command.arg(dir.join("sandbox.sqlite"));
+        Self::start(dir, command)
+    }
+
+    fn start(dir: &Path, mut command: Command) -> Self {
         fs::create_dir_all(dir).unwrap();
         let log = dir.join("stderr.log");
         let errors = File::options().create(true).append(true).open(&log).unwrap();
-        let mut child = waylog()
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(dir.join("data"))
-            .args(flags)
-            .envs(settings.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(errors)
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors).spawn().unwrap();
         let output = child.stdout.take().unwrap();
         let (found, address) = mpsc::channel();
         // Reads to the end, so that the process never blocks on its own banner.
@@ -93,8 +100,13 @@ impl Process {
     }
 
     /// Asks it to end with `SIGTERM` and waits until it has.
-    pub(crate) fn terminate(mut self) -> ExitStatus {
+    pub(crate) fn terminate(self) -> ExitStatus {
         self.signal("TERM");
+        self.wait()
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn wait(mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -116,25 +116,26 @@ impl Services {
         self.endpoints.redis_url.as_deref().expect("the test asked for Redis")
     }
 
-    /// Kills a broker (1 to 3) with `SIGKILL` and waits until it is gone.
+    /// Ends a process without ceremony and waits until it is gone. `node` is the broker's number
+    /// (1 to 3), 1 for every other service.
     ///
     /// # Errors
-    /// When the services are not private, or there is no such broker.
-    pub fn kill_broker(&self, node: u8) -> Result<()> {
+    /// When the services are not private, or it does not run.
+    pub fn kill(&self, kind: Kind, node: u8) -> Result<()> {
         let engine = self.private()?;
-        let name = name_of(Kind::Kafka, node);
+        let name = name_of(kind, node);
         self.process(&name)?;
         engine.end_all(&[name], false)
     }
 
-    /// Starts a broker (1 to 3) again on its port and its data, and waits until it works and sees
-    /// the others. One that still runs is killed first.
+    /// Starts a process again on its port and its data, and waits until it works (a broker: and
+    /// sees the others). One that still runs is killed first.
     ///
     /// # Errors
-    /// When the services are not private, there is no such broker, or it does not come up in 120 s.
-    pub fn restart_broker(&self, node: u8) -> Result<()> {
+    /// When the services are not private, it was never started, or it does not come up in 120 s.
+    pub fn restart(&self, kind: Kind, node: u8) -> Result<()> {
         let engine = self.private()?;
-        let name = name_of(Kind::Kafka, node);
+        let name = name_of(kind, node);
         if !engine.state().processes.contains_key(&name) {
             bail!("there is no {name}");
         }

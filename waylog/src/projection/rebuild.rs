@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::output::Ended;
+use crate::output::{Ended, agreed};
 use crate::server::{Server, ServerArgs};
 
 /// How often progress is asked for.
@@ -37,14 +37,14 @@ pub(crate) struct Rebuild {
 pub(crate) fn run(rebuild: &Rebuild) -> anyhow::Result<Ended> {
     let server = Server::new(&rebuild.server)?;
     let path = format!("/v1/projections/{}", rebuild.name);
-    if !rebuild.yes {
-        let live = server.get(&path)?;
-        crate::output::say(format_args!(
-            "Would build a new table set of `{}` beside generation {} (at {}), compare both at one \
-             position, and switch to the new one when they are equal; the old one stays for \
-             `waylog projection rollback`. Say --yes to do it.",
-            rebuild.name, live["generation"], live["vector"]
-        ));
+    let live = server.get(&path)?;
+    let plan = format_args!(
+        "Would build a new table set of `{}` beside generation {} (at {}), compare both at one \
+         position, and switch to the new one when they are equal; the old one stays for `waylog \
+         projection rollback`.",
+        rebuild.name, live["generation"], live["vector"]
+    );
+    if !agreed(rebuild.yes, plan) {
         return Ok(Ended::No);
     }
     let begin = Instant::now();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::Args;
 use projectors::{Placement, ProjectorSettings, Verification, verify};
 use read_models::{ReadStore as _, SqliteReadStore, SqliteSettings};
@@ -35,36 +36,48 @@ pub(crate) fn run(question: &Verify) -> anyhow::Result<Ended> {
 }
 
 async fn verify_all(question: &Verify, open: &OpenLog) -> anyhow::Result<Ended> {
-    let store = stores::open(&question.places).await?;
+    let names: Vec<&str> = read_models::projections().iter().map(|one| one.name()).collect();
+    let asked = |name: &&str| question.name.as_ref().is_none_or(|asked| asked == name);
+    let names: Vec<&str> = names.into_iter().filter(asked).collect();
+    anyhow::ensure!(
+        !names.is_empty(),
+        "there is no projection `{}`",
+        question.name.as_deref().unwrap_or("")
+    );
     let mut ended = Ended::Done;
-    let mut verified = 0;
-    for projection in read_models::projections() {
-        if question.name.as_ref().is_some_and(|name| name != projection.name()) {
-            continue;
-        }
-        let scratch_dir = tempfile::tempdir()?;
-        let path = scratch_dir.path().join("scratch.sqlite");
-        let scratch = SqliteReadStore::open(&path, SqliteSettings::default())?;
-        scratch.prepare().await?;
-        let placement = Placement { projection: Arc::from(projection), store: Arc::clone(&store) };
-        let (log, codec) = (Arc::clone(&open.log), Arc::clone(&open.codec));
-        let settings = ProjectorSettings::default();
-        let found = verify(log, codec, &placement, Arc::new(scratch), settings).await?;
+    for name in names {
+        let found = verification(name, &question.places, open).await?;
         print(question.output, &found);
-        verified += 1;
         if !found.holds() {
             ended = Ended::No;
         }
     }
-    anyhow::ensure!(
-        verified > 0,
-        "there is no projection `{}`",
-        question.name.as_deref().unwrap_or("")
-    );
     Ok(ended)
 }
 
-fn print(output: Format, found: &Verification) {
+/// Compares a projection's live rows with a fresh fold of the log.
+///
+/// # Errors
+/// When there is no such projection, or log or read models cannot be read.
+pub(crate) async fn verification(
+    name: &str,
+    places: &Places,
+    open: &OpenLog,
+) -> anyhow::Result<Verification> {
+    let projection = read_models::projections().into_iter().find(|one| one.name() == name);
+    let projection = projection.with_context(|| format!("there is no projection `{name}`"))?;
+    let scratch_dir = tempfile::tempdir()?;
+    let path = scratch_dir.path().join("scratch.sqlite");
+    let scratch = SqliteReadStore::open(&path, SqliteSettings::default())?;
+    scratch.prepare().await?;
+    let placement = Placement { projection: Arc::from(projection), store: stores::look(places)? };
+    let (log, codec) = (Arc::clone(&open.log), Arc::clone(&open.codec));
+    let settings = ProjectorSettings::default();
+    Ok(verify(log, codec, &placement, Arc::new(scratch), settings).await?)
+}
+
+/// Prints the evidence.
+pub(crate) fn print(output: Format, found: &Verification) {
     let rows: i64 = found.folded.tables.iter().filter_map(|t| t.expected).map(|sum| sum.rows).sum();
     match output {
         Format::Json => crate::output::say(format_args!(

@@ -67,7 +67,6 @@ impl World {
     pub(crate) async fn new() -> Self {
         let sqlite = SqliteWorld::new();
         let store = sqlite.open();
-        store.prepare().await.unwrap();
         Self {
             log: Arc::new(MemoryLog::new(4)),
             decoder: Arc::new(Decoder::default()),

@@ -141,6 +141,15 @@ impl ReadStore for FaultyStore {
         self.inner.recompute_sums(generation, tables).await
     }
 
+    async fn index(
+        &self,
+        generation: &Generation,
+        tables: &'static [&'static Table],
+    ) -> Result<(), ReadStoreError> {
+        self.answers()?;
+        self.inner.index(generation, tables).await
+    }
+
     async fn parked(&self, generation: &Generation) -> Result<Vec<ParkedStream>, ReadStoreError> {
         self.answers()?;
         self.inner.parked(generation).await

@@ -6,6 +6,7 @@ use domain::ids::AccountId;
 use domain::{Actor, Position, PositionVector};
 
 use super::{FRIEND, Scene, history, itinerary, other_tenant, page, trip_id, viewer};
+use crate::projection::Projection as _;
 use crate::projections::{AuditRow, Itineraries};
 use crate::queries::QueryError;
 use crate::store::{Changes, Generation, ParkedStream, ReadStoreError};
@@ -157,6 +158,7 @@ pub async fn answers_follow_the_live_pointer(world: &impl StoreWorld) {
         unparked: Vec::new(),
     };
     scene.store.apply(moved).await.unwrap();
+    scene.store.index(&generation(2), Itineraries.tables()).await.unwrap();
     scene.store.promote(&generation(2)).await.unwrap();
 
     assert_eq!(before, (1, 9));

@@ -48,7 +48,8 @@ pub async fn a_trip_is_shown_whole_to_its_people(world: &impl StoreWorld) {
     assert_eq!(people, expected);
     let plan: Vec<_> = trip.activities.iter().map(|a| (a.title.as_str(), a.price_amount)).collect();
     assert_eq!(plan, [("Fado night", Some(2_500))]);
-    let comments: Vec<_> = trip.comments.iter().map(|comment| comment.text.as_str()).collect();
+    let comments: Vec<_> =
+        trip.comments.iter().map(|comment| comment.text.0.ciphertext.as_str()).collect();
     assert_eq!(comments, ["olá", "oi"]);
     assert_eq!(answer.at.vector, scene.end);
     assert_eq!(answer.at.last_event_at, scene.events.last().map(|e| e.envelope.recorded_at));
@@ -157,7 +158,7 @@ pub async fn a_feed_is_for_the_people_of_the_trip(world: &impl StoreWorld) {
     assert_eq!(second.next_cursor, None);
     assert!(lines.windows(2).all(|pair| pair[0].version == pair[1].version + 1));
     assert_eq!(lines[0].event_type, "itinerary-commented");
-    assert_eq!(lines[0].details.0["text"], "oi");
+    assert_eq!(lines[0].details.0["text"]["ciphertext"], "oi");
     assert_eq!(
         (lines[1].account_id, lines[1].subject_id),
         (Some(AccountId(FRIEND)), Some(Uuid::from_u128(3)))

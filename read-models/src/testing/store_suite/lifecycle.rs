@@ -88,6 +88,7 @@ pub async fn the_live_pointer_moves_forth_and_back(world: &impl StoreWorld) {
     let mut new = Writer::create(&*store, 2).await;
     old.write(vec![sample(1, "one")], &[]).await;
     new.write(vec![sample(1, "one")], &[]).await;
+    store.index(&generation(2), TABLES).await.unwrap();
 
     store.promote(&generation(2)).await.unwrap();
     let forth = live(&*store).await;
@@ -95,6 +96,26 @@ pub async fn the_live_pointer_moves_forth_and_back(world: &impl StoreWorld) {
     let back = live(&*store).await;
 
     assert_eq!((forth, back), (vec![2], vec![1]));
+}
+
+/// Indexing changes no row, may be repeated, and what was written before or after it counts.
+pub async fn a_generation_is_indexed_after_it_was_filled(world: &impl StoreWorld) {
+    let store = world.open();
+    store.prepare().await.unwrap();
+    let mut live = Writer::create(&*store, 1).await;
+    let mut filled = Writer::create(&*store, 2).await;
+    filled.write(vec![sample(1, "one"), sample(2, "two")], &[]).await;
+    live.write(vec![sample(1, "one"), sample(2, "two")], &[]).await;
+
+    store.index(&generation(2), TABLES).await.unwrap();
+    store.index(&generation(2), TABLES).await.unwrap();
+
+    filled.write(vec![sample(2, "zwei"), sample(3, "three")], &[1]).await;
+    filled.check_sums().await;
+    store.promote(&generation(2)).await.unwrap();
+    assert_eq!(filled.load([1, 2, 3]).await, [sample(2, "zwei"), sample(3, "three")]);
+    let unknown = store.index(&generation(9), TABLES).await;
+    assert!(!matches!(unknown, Err(ReadStoreError::Unavailable(..))), "{unknown:?}");
 }
 
 /// What queries read cannot be taken away.

@@ -1,0 +1,56 @@
+//! Guards over values alone: what no notification accepts, whatever its state.
+
+use serde_json::{Map, Value};
+
+use super::command::Command;
+use super::error::Refusal;
+use super::limits::{
+    FACTS_BYTES_MAX, LOCALE_CHARACTERS_MAX, REASON_CHARACTERS_MAX, TEMPLATE_CHARACTERS_MAX,
+};
+use crate::{Sealed, text};
+
+/// What no notification accepts, whatever its state.
+pub(super) fn command(command: &Command) -> Result<(), Refusal> {
+    match command {
+        Command::Request { template, locale, recipient, facts, .. } => {
+            request(template, locale, recipient.as_ref(), facts)
+        }
+        Command::Abandon { reason: why } => reason(why).map(drop),
+        Command::RecordSent { .. } | Command::RecordFailed { .. } | Command::RecordDelivered {} => {
+            Ok(())
+        }
+    }
+}
+
+/// A message that could be written and sent.
+pub(super) fn request(
+    template: &str,
+    locale: &str,
+    recipient: Option<&Sealed>,
+    facts: &str,
+) -> Result<(), Refusal> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if !(1..=TEMPLATE_CHARACTERS_MAX).contains(&template.len()) || !template.bytes().all(plain) {
+        return Err(Refusal::TemplateMalformed { template: template.to_owned() });
+    }
+    let tag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(alphanumeric);
+    if !(2..=LOCALE_CHARACTERS_MAX).contains(&locale.len()) || !locale.split('-').all(tag) {
+        return Err(Refusal::LocaleMalformed { locale: locale.to_owned() });
+    }
+    if recipient.is_some_and(|recipient| !recipient.well_formed()) {
+        return Err(Refusal::RecipientMalformed);
+    }
+    if facts.len() > FACTS_BYTES_MAX {
+        return Err(Refusal::FactsTooLong { bytes: facts.len(), bytes_max: FACTS_BYTES_MAX });
+    }
+    serde_json::from_str::<Map<String, Value>>(facts).map(drop).map_err(|_| Refusal::FactsMalformed)
+}
+
+const fn alphanumeric(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+}
+
+/// Why somebody gives up.
+pub(super) fn reason(reason: &str) -> Result<String, Refusal> {
+    Ok(text::said_line("reason", reason, REASON_CHARACTERS_MAX)?)
+}

@@ -1,0 +1,64 @@
+//! The small values that payments are made of.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AccountId, BookingId, PaymentId, SagaId};
+use crate::money::Money;
+use crate::time::Timestamp;
+
+/// What a payment is for: all that the provider's side has to know, even when the first that is
+/// asked of a payment is its undoing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Terms {
+    /// Its id, which also names its stream and is the provider's stable key.
+    pub payment_id: PaymentId,
+    /// What is paid for.
+    pub booking_id: BookingId,
+    /// The process that asked for the money.
+    pub saga_id: SagaId,
+    /// The account that owns the booking.
+    pub account_id: AccountId,
+    /// How much.
+    pub amount: Money,
+    /// The means of payment, in the provider's words (`card_approved`).
+    pub method: String,
+    /// From when on a missing authorization counts as timed out.
+    pub due_at: Timestamp,
+}
+
+/// Which of the provider's two answers an event speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Setting the money aside; the default for readers that know fewer phases than the writer.
+    Authorization,
+    /// Taking what was set aside.
+    Capture,
+}
+
+/// Where a payment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The provider is asked for an authorization.
+    Requested,
+    /// The money is set aside.
+    Authorized,
+    /// The provider is asked to take it.
+    Capturing,
+    /// The money was taken.
+    Captured,
+    /// The provider refused the authorization.
+    Failed,
+    /// The provider gave no answer in time.
+    TimedOut,
+    /// All that is held is being given back.
+    Voiding,
+    /// The last attempt to give everything back failed.
+    VoidFailed,
+    /// Nothing is held, for good.
+    Voided,
+    /// All that was taken was given back, without a void.
+    Refunded,
+}

@@ -1,0 +1,136 @@
+//! One entry of the work list, done: the command sent, or the saga told.
+
+use std::sync::Arc;
+
+use domain::saga::{Ask, Command as SagaCommand, Outcome, Settings, Todo, record};
+use domain::{Command, StreamName};
+use lanes::{Accepted, CommandError, CommandPort};
+use read_models::projections::SagaWorkRow;
+
+use crate::request::{Cause, request};
+use crate::telemetry;
+
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// Done: the projection will close it.
+    Done,
+    /// Taken, and to be answered by an event of its own.
+    Waits,
+    /// Not known, or not possible now: to be tried again.
+    Failed,
+}
+
+/// Sends commands for sagas.
+pub(crate) struct Sender {
+    pub(crate) port: Arc<dyn CommandPort>,
+    /// What sagas that start now are allowed.
+    pub(crate) settings: Settings,
+}
+
+impl Sender {
+    pub(crate) async fn run(&self, row: &SagaWorkRow) -> Came {
+        let Some(correlation_id) = row.correlation_id else { return Came::Done };
+        let work = row.work();
+        let (ask, answered) = match work.todo() {
+            Todo::Nothing => return Came::Done,
+            Todo::Send(ask) => (ask, None),
+            Todo::Record(ask, outcome) => (ask, Some(outcome)),
+        };
+        let event = if answered.is_some() { row.answered_by } else { row.asked_by };
+        let cause = Cause {
+            tenant: row.tenant.clone(),
+            correlation_id,
+            causation_id: event.map_or(ask.command_id.0, |event| event.0),
+            traceparent: row.traceparent.clone(),
+        };
+        match answered {
+            Some(outcome) => self.tell(ask, outcome.clone(), &cause).await,
+            None => self.send(ask, &row.target, &cause).await,
+        }
+    }
+
+    /// Sends the command; its refusal is an outcome, and so is its acceptance unless it asks for
+    /// more.
+    async fn send(&self, ask: &Ask, target: &str, cause: &Cause) -> Came {
+        let target: StreamName = match target.parse() {
+            Ok(target) => target,
+            Err(error) => {
+                tracing::error!(target, %error, "a saga asks for a stream that cannot be");
+                return Came::Failed;
+            }
+        };
+        let command = match &ask.command {
+            Command::Saga(command) => self.allowed(command.clone()).into(),
+            command => command.clone(),
+        };
+        let request = request(target, ask.command_id, (&ask.command, command), cause);
+        let outcome = match self.port.send(request).await {
+            Ok(Accepted { events, replayed, .. }) => {
+                telemetry::sent("accepted");
+                if ask.awaits_fact {
+                    return Came::Waits;
+                }
+                tracing::debug!(%target, step = ask.step, events, replayed, "a step was accepted");
+                Outcome::done()
+            }
+            Err(CommandError::Refused(refusal)) => {
+                telemetry::sent("refused");
+                tracing::info!(%target, saga_id = %ask.saga_id, step = ask.step,
+                    attempt = ask.attempt, code = refusal.code,
+                    correlation_id = %cause.correlation_id, "a step was refused");
+                Outcome::refused(refusal)
+            }
+            Err(error @ (CommandError::TooLarge { .. } | CommandError::Defect { .. })) => {
+                tracing::error!(%target, saga_id = %ask.saga_id, step = ask.step, %error,
+                    "a step cannot be sent");
+                let code = error.code().to_owned();
+                let message = "the step's command could not be decided".to_owned();
+                Outcome::Failed { code, message, facts: serde_json::Map::new(), retryable: true }
+            }
+            Err(error) => return self.unknown(ask, &error),
+        };
+        if ask.step.is_none() {
+            // What a saga is told closes by the saga's own event; a no means: not yet.
+            return if matches!(outcome, Outcome::Failed { .. }) {
+                Came::Failed
+            } else {
+                Came::Done
+            };
+        }
+        let cause = Cause { causation_id: ask.command_id.0, ..cause.clone() };
+        self.tell(ask, outcome, &cause).await
+    }
+
+    /// Tells the saga what came of its step.
+    async fn tell(&self, ask: &Ask, outcome: Outcome, cause: &Cause) -> Came {
+        let Some((saga, command, id)) = record(ask, outcome) else { return Came::Done };
+        match self.port.send(request(saga, id, (&command.clone(), command), cause)).await {
+            Ok(_) => Came::Done,
+            Err(CommandError::Refused(refusal)) => {
+                tracing::error!(%saga, step = ask.step, code = refusal.code,
+                    "a saga does not take what came of its own step");
+                Came::Failed
+            }
+            Err(error) => self.unknown(ask, &error),
+        }
+    }
+
+    fn allowed(&self, command: SagaCommand) -> SagaCommand {
+        command.with_settings(self.settings.clone())
+    }
+
+    fn unknown(&self, ask: &Ask, error: &CommandError) -> Came {
+        telemetry::sent("unknown");
+        let (code, saga_id, step) = (error.code(), ask.saga_id, ask.step.as_deref());
+        match error {
+            CommandError::Unavailable { .. } | CommandError::OutcomeUnknown { .. } => {
+                tracing::info!(%saga_id, step, code, %error, "sent again later under the same id");
+            }
+            _ => {
+                tracing::error!(%saga_id, step, code, %error, "a saga's command does not get through")
+            }
+        }
+        Came::Failed
+    }
+}

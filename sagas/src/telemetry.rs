@@ -1,0 +1,34 @@
+//! The dispatcher's metrics.
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+
+/// Names and meanings, for the metrics endpoint. Call once per process; a repeat changes nothing.
+pub fn describe_metrics() {
+    describe_counter!(
+        "waylog_saga_commands_total",
+        Unit::Count,
+        "Commands that were sent for sagas, by outcome: accepted, refused, or unknown"
+    );
+    describe_counter!("waylog_holds_expired_total", Unit::Count, "Holds whose time was over");
+    describe_gauge!(
+        "waylog_saga_work_open",
+        Unit::Count,
+        "Due entries of the sagas' work list at the last look, at most a thousand"
+    );
+}
+
+/// Counts one command.
+pub(crate) fn sent(outcome: &'static str) {
+    counter!("waylog_saga_commands_total", "outcome" => outcome).increment(1);
+}
+
+/// Counts one hold.
+pub(crate) fn hold_expired() {
+    counter!("waylog_holds_expired_total").increment(1);
+}
+
+/// Tells how long the list was.
+pub(crate) fn open(entries: usize) {
+    // A look is bounded far below the precision of a float.
+    gauge!("waylog_saga_work_open").set(u32::try_from(entries).map_or(f64::MAX, f64::from));
+}
