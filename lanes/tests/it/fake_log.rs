@@ -308,7 +308,11 @@ impl EventLog for FakeLog {
         partitions: &[u32],
     ) -> Result<Box<dyn LogReader>, LogError> {
         let (stage, read) = (Arc::clone(&self.stage), start.clone());
-        Ok(Box::new(FakeReader { stage, read, partitions: partitions.to_vec() }))
+        let partitions = match partitions {
+            [] => (0..self.topology().partitions).collect(),
+            some => some.to_vec(),
+        };
+        Ok(Box::new(FakeReader { stage, read, partitions }))
     }
 
     fn end(&self) -> Result<PositionVector, LogError> {

@@ -1,7 +1,7 @@
 //! Appends whose outcome is not learnt, and appends that fail inside the log.
 
-use domain::Command;
 use domain::itinerary::{Command as Itinerary, Metadata};
+use domain::{Command, StreamName};
 use lanes::{CommandRequest, LanePhase};
 use uuid::Uuid;
 
@@ -79,9 +79,9 @@ pub(super) fn an_ambiguous_commit_is_resolved_by_the_next_owner(cluster: &mut Cl
     assert_eq!(cluster.history_of(trip).len(), 4);
 }
 
-/// A trip with so many words that they are large however well they are compressed.
-fn wordy(number: u128) -> CommandRequest {
-    let mut request = create(stream(number), number);
+/// Describes a trip with so many words that they are large however well they are compressed.
+fn describe(trip: StreamName, number: u128) -> CommandRequest {
+    let mut request = rename(trip, "", number);
     let word = |seed: u128| {
         // Bits without a pattern, the same in every run.
         let bits =
@@ -93,19 +93,19 @@ fn wordy(number: u128) -> CommandRequest {
         )
     };
     let words = Metadata { preferences: (1..=50).map(word).collect(), ..Metadata::default() };
-    if let Command::Itinerary(Itinerary::Create { metadata, .. }) = &mut request.command {
-        *metadata = Some(words);
-    }
+    let described = Itinerary::Revise { title: None, period: None, metadata: Some(words) };
+    request.command = Command::Itinerary(described);
     request
 }
 
 pub(super) fn aborted_events_are_invisible_and_their_command_fails_alone(cluster: &mut Cluster) {
     let owner = cluster.owner();
-    owner.ask(create(stream(1), 1)).unwrap();
+    let trip = stream(1);
+    owner.ask(create(trip, 1)).unwrap();
     owner.faults.pause(Point::BeforeAppend);
-    let first = owner.begin(share(stream(1), 2));
+    let first = owner.begin(share(trip, 2));
     owner.faults.await_paused();
-    let batch = owner.queue(vec![create(stream(3), 3), wordy(4), create(stream(5), 5)]);
+    let batch = owner.queue(vec![create(stream(3), 3), describe(trip, 4), create(stream(5), 5)]);
 
     cluster.refuse_large_events(true);
     owner.faults.wake();
@@ -113,13 +113,13 @@ pub(super) fn aborted_events_are_invisible_and_their_command_fails_alone(cluster
     let batch = owner.outcomes(batch);
     let seen: Vec<_> = cluster.refusals().iter().map(|refusal| refusal.command_id).collect();
     cluster.refuse_large_events(false);
-    let again = owner.ask(wordy(4));
+    let again = owner.ask(describe(trip, 4));
     let repeat = owner.ask(create(stream(3), 3)).unwrap();
 
     assert!(batch[0].is_ok() && batch[2].is_ok(), "{batch:?}");
     assert_eq!(batch[1].as_ref().unwrap_err().code(), "defect");
     assert_eq!(seen, [key(4)], "the evidence is of the one that failed");
-    assert_eq!(again.map(|accepted| (accepted.version, accepted.replayed)), Ok((1, false)));
+    assert_eq!(again.map(|accepted| (accepted.version, accepted.replayed)), Ok((3, false)));
     assert!(repeat.replayed);
     assert_eq!(cluster.history().len(), 5);
 }
