@@ -171,13 +171,17 @@ impl World {
             .unwrap();
         let topology = log.topology();
         let corrupt_next_apply = Arc::new(AtomicBool::new(false));
-        let stores = Stores {
-            inner: LocalStreamStores::new(directory.path(), topology).unwrap(),
-            corrupt_next_apply: Arc::clone(&corrupt_next_apply),
+        // A log with stores of its own needs no others.
+        let stores: Option<Arc<dyn StreamStores>> = match log.stream_store(ShardId(0)).unwrap() {
+            Some(_) => None,
+            None => Some(Arc::new(Stores {
+                inner: LocalStreamStores::new(directory.path(), topology).unwrap(),
+                corrupt_next_apply: Arc::clone(&corrupt_next_apply),
+            })),
         };
         let parts = LanesParts {
             settings: plan.settings,
-            stores: Some(Arc::new(stores)),
+            stores,
             cluster_secret: plan.secret,
             rules: plan.rules,
             ..LanesParts::new(log, codec())
