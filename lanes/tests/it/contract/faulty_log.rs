@@ -40,7 +40,7 @@ struct State {
     waiting: usize,
     ambiguities: VecDeque<Ambiguity>,
     lag: Option<PositionVector>,
-    /// How often the process looked for more while the log lagged.
+    /// How often the process looked for more, and saw nothing of what there is.
     looks: usize,
     appends: usize,
 }
@@ -103,9 +103,9 @@ impl Faults {
         self.wait("the process is paused", |state| state.waiting > 0);
     }
 
-    /// Waits until the process has looked in vain so many times.
-    pub(crate) fn await_looks(&self, looks: usize) {
-        self.wait("the process looks for more", |state| state.looks >= looks);
+    /// How often the process has looked in vain while the log lagged.
+    pub(crate) fn looks(&self) -> usize {
+        self.lock().looks
     }
 
     fn wait(&self, what: &str, mut condition: impl FnMut(&State) -> bool) {
@@ -128,15 +128,13 @@ impl Faults {
         state.waiting -= 1;
     }
 
-    /// What is visible of the log, if not everything; counts the look.
+    /// What is visible of the log, if not everything.
     fn horizon(&self) -> Option<PositionVector> {
-        let mut state = self.lock();
-        let horizon = state.lag.clone();
-        if horizon.is_some() {
-            state.looks += 1;
-            self.changed.notify_all();
-        }
-        horizon
+        self.lock().lag.clone()
+    }
+
+    fn looked_in_vain(&self) {
+        self.change(|state| state.looks += 1);
     }
 
     /// Waits until the log lags no longer; at most that long.
@@ -305,17 +303,20 @@ struct LaggingReader {
 impl LogReader for LaggingReader {
     fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<LogRecord>, LogError> {
         let until = Instant::now() + wait;
-        if self.unseen.is_empty() {
-            self.unseen.extend(self.reader.poll(max, wait)?);
-        }
         let Some(horizon) = self.faults.horizon() else {
+            if self.unseen.is_empty() {
+                return self.reader.poll(max, wait);
+            }
             let count = max.min(self.unseen.len());
             return Ok(self.unseen.drain(..count).collect());
         };
+        // What is not seen of one partition must not keep others from being read.
+        self.unseen.extend(self.reader.poll(max, wait)?);
         let visible = |record: &LogRecord| horizon.includes(record.position());
         let seen: Vec<_> = self.unseen.iter().filter(|r| visible(r)).cloned().collect();
         self.unseen.retain(|record| !visible(record));
-        if seen.is_empty() {
+        if seen.is_empty() && !self.unseen.is_empty() {
+            self.faults.looked_in_vain();
             self.faults.await_more(until.saturating_duration_since(Instant::now()));
         }
         Ok(seen)
@@ -333,6 +334,7 @@ impl StreamStore for LaggingStore {
         let mut checkpoint = self.store.checkpoint()?;
         if let Some(horizon) = self.faults.horizon() {
             checkpoint.partitions.retain(|known| horizon.includes(known.position));
+            self.faults.looked_in_vain();
         }
         Ok(checkpoint)
     }
