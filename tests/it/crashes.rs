@@ -1,13 +1,12 @@
 //! What is left after `kill -9`, and after a process has stood still for long: everything
 //! acknowledged, exactly once, in version order.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::hand_over::HalfSent;
 use crate::journey::skipped;
 use crate::load::{Known, Load};
 use crate::world::{Client, World, eventually, remove};
@@ -73,13 +72,13 @@ fn an_owner_that_stood_still_denies_nothing_that_happened_meanwhile() {
     let mut known = load.finish();
     // Enough for every shard to have some.
     let trips: Vec<Uuid> = (0..24).map(|_| Uuid::now_v7()).collect();
+    let mut waiting: Vec<HalfSent> = trips.iter().map(|id| late(&world, *id)).collect();
 
     world.process("command-1").signal("STOP");
-    let url = world.url("command-1");
-    let waiting: Vec<Unanswered> = trips.iter().map(|id| Unanswered::rename(url, *id)).collect();
+    waiting.iter_mut().for_each(HalfSent::send_rest);
     trips.iter().for_each(|id| create_through(&commands[1], *id));
     world.process("command-1").signal("CONT");
-    let answers: Vec<(u16, String)> = waiting.into_iter().map(Unanswered::read).collect();
+    let answers: Vec<(u16, String)> = waiting.into_iter().map(HalfSent::read).collect();
 
     for (id, (status, answer)) in trips.iter().zip(answers) {
         assert!(matches!(status, 200 | 503), "a trip that exists: {answer}");
@@ -92,34 +91,12 @@ fn an_owner_that_stood_still_denies_nothing_that_happened_meanwhile() {
     commands[0].await_ready();
 }
 
-/// A request that was sent to a process and is not yet answered. What matters is that the system
-/// has it for a process that does not run at the moment.
-struct Unanswered(TcpStream);
-
-impl Unanswered {
-    fn rename(url: &str, id: Uuid) -> Self {
-        let mut connection = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
-        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let body = json!({ "title": late_title(id) }).to_string();
-        write!(
-            connection,
-            "PATCH /v1/itineraries/{id} HTTP/1.1\r\nhost: waylog\r\nconnection: close\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\
-             idempotency-key: {}\r\n\r\n{body}",
-            body.len(),
-            late_key(id)
-        )
-        .unwrap();
-        Self(connection)
-    }
-
-    /// The status, and the whole answer.
-    fn read(mut self) -> (u16, String) {
-        let mut answer = String::new();
-        self.0.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok());
-        (status.unwrap_or_else(|| panic!("no answer: {answer:?}")), answer)
-    }
+/// A rename that the process has taken in; only its body is missing, so that nothing is nearer to
+/// being decided when it goes on.
+fn late(world: &World, id: Uuid) -> HalfSent {
+    let body = json!({ "title": late_title(id) }).to_string();
+    let path = format!("/v1/itineraries/{id}");
+    HalfSent::new(world.url("command-1"), "PATCH", &path, late_key(id), &body)
 }
 
 fn late_title(id: Uuid) -> String {
@@ -127,8 +104,8 @@ fn late_title(id: Uuid) -> String {
 }
 
 /// The trip's own id keyed its creation.
-fn late_key(id: Uuid) -> String {
-    Uuid::from_u128(id.as_u128() ^ 1).to_string()
+fn late_key(id: Uuid) -> Uuid {
+    Uuid::from_u128(id.as_u128() ^ 1)
 }
 
 /// Creates a trip, through whoever owns its shard by then; within the time of a crash.
@@ -148,7 +125,7 @@ fn create_through(survivor: &Client, id: Uuid) {
 
 /// The version after the rename that the other process was asked for.
 fn rename_through(survivor: &Client, id: Uuid) -> u64 {
-    let (key, body) = (late_key(id), json!({ "title": late_title(id) }).to_string());
+    let (key, body) = (late_key(id).to_string(), json!({ "title": late_title(id) }).to_string());
     let headers = [("idempotency-key", key.as_str())];
     let mut version = None;
     let renamed = eventually(SESSION + TAKE_OVER, || {
