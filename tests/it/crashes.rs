@@ -62,7 +62,8 @@ fn the_other_instance_goes_on_when_an_owner_is_killed() {
 }
 
 /// An owner that stands still while another takes its shards over knows nothing of it when it goes
-/// on, and finds commands in its sockets for trips that it has never heard of.
+/// on, and finds commands in its sockets for trips that it has never heard of. Its group's client
+/// mostly notices first; where it does not, fencing and the commit before each answer have to do.
 #[test]
 fn an_owner_that_stood_still_denies_nothing_that_happened_meanwhile() {
     let Some(world) = World::distributed() else { return skipped() };
