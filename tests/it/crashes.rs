@@ -1,9 +1,12 @@
-//! What is left after `kill -9`: everything acknowledged, exactly once, in version order.
+//! What is left after `kill -9`, and after a process has stood still for long: everything
+//! acknowledged, exactly once, in version order.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use uuid::Uuid;
 
+use crate::hand_over::HalfSent;
 use crate::journey::skipped;
 use crate::load::{Known, Load};
 use crate::world::{Client, World, eventually, remove};
@@ -56,6 +59,84 @@ fn the_other_instance_goes_on_when_an_owner_is_killed() {
     assert!(touched < SESSION + TAKE_OVER, "the last shard came back after {touched:?}");
     assert!(killed_at.elapsed() < Duration::from_secs(60));
     holds_exactly(&world.client(), &known);
+}
+
+/// An owner that stands still while another takes its shards over knows nothing of it when it goes
+/// on, and finds commands in its sockets for trips that it has never heard of. Its group's client
+/// mostly notices first; where it does not, fencing and the commit before each answer have to do.
+#[test]
+fn an_owner_that_stood_still_denies_nothing_that_happened_meanwhile() {
+    let Some(world) = World::distributed() else { return skipped() };
+    let commands = ["command-1", "command-2"].map(|name| Client::to(world.url(name)));
+    let load = Load::start(&commands, 8);
+    assert!(eventually(Duration::from_secs(60), || load.acknowledged() > 200));
+    let mut known = load.finish();
+    // Enough for every shard to have some.
+    let trips: Vec<Uuid> = (0..24).map(|_| Uuid::now_v7()).collect();
+    let mut waiting: Vec<HalfSent> = trips.iter().map(|id| late(&world, *id)).collect();
+
+    world.process("command-1").signal("STOP");
+    waiting.iter_mut().for_each(HalfSent::send_rest);
+    trips.iter().for_each(|id| create_through(&commands[1], *id));
+    world.process("command-1").signal("CONT");
+    let answers: Vec<(u16, String)> = waiting.into_iter().map(HalfSent::read).collect();
+
+    for (id, (status, answer)) in trips.iter().zip(answers) {
+        assert!(matches!(status, 200 | 503), "a trip that exists: {answer}");
+        // An outcome that is not known is learnt under the same key; it is one change either way.
+        let version = rename_through(&commands[1], *id);
+        known.renamed.insert(*id, vec![(version, late_title(*id))]);
+    }
+    known.created.extend(trips);
+    holds_exactly(&world.client(), &known);
+    commands[0].await_ready();
+}
+
+/// A rename that the process has taken in; only its body is missing, so that nothing is nearer to
+/// being decided when it goes on.
+fn late(world: &World, id: Uuid) -> HalfSent {
+    let body = json!({ "title": late_title(id) }).to_string();
+    let path = format!("/v1/itineraries/{id}");
+    HalfSent::new(world.url("command-1"), "PATCH", &path, late_key(id), &body)
+}
+
+fn late_title(id: Uuid) -> String {
+    format!("{id} late")
+}
+
+/// The trip's own id keyed its creation.
+fn late_key(id: Uuid) -> Uuid {
+    Uuid::from_u128(id.as_u128() ^ 1)
+}
+
+/// Creates a trip, through whoever owns its shard by then; within the time of a crash.
+fn create_through(survivor: &Client, id: Uuid) {
+    let body = json!({
+        "id": id, "title": "While the other stood still",
+        "period": { "start": "2027-05-01", "end": "2027-05-09", "zone": "Europe/Lisbon" },
+    });
+    let (key, body) = (id.to_string(), body.to_string());
+    let headers = [("idempotency-key", key.as_str())];
+    let created = eventually(SESSION + TAKE_OVER + TAKE_OVER, || {
+        let answer = survivor.send("POST", "/v1/itineraries", &headers, Some(body.as_bytes()));
+        answer.is_ok_and(|answer| matches!(answer.status, 200 | 201))
+    });
+    assert!(created, "{id} is never created");
+}
+
+/// The version after the rename that the other process was asked for.
+fn rename_through(survivor: &Client, id: Uuid) -> u64 {
+    let (key, body) = (late_key(id).to_string(), json!({ "title": late_title(id) }).to_string());
+    let headers = [("idempotency-key", key.as_str())];
+    let mut version = None;
+    let renamed = eventually(SESSION + TAKE_OVER, || {
+        let path = format!("/v1/itineraries/{id}");
+        let answer = survivor.send("PATCH", &path, &headers, Some(body.as_bytes()));
+        version = answer.ok().filter(|answer| answer.status == 200);
+        version.is_some()
+    });
+    assert!(renamed, "{id} is never renamed");
+    version.unwrap().at("/version").as_u64().unwrap()
 }
 
 #[test]

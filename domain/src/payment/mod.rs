@@ -20,8 +20,8 @@
 //! - refunded + refund-pending <= captured <= authorized <= requested. What a provider says beyond
 //!   that is recorded as `reported`, beside the amount that counts.
 //! - The provider is asked for one thing at a time: an authorization, a capture or a release; a
-//! void takes the place of what is open. Refunds are asked for one at a time, the payment's own
-//! aside.
+//!   void takes the place of what is open. Refunds are asked for one at a time, the payment's own
+//!   aside.
 //! - What a provider says is never refused but for being unreadable, and is recorded once.
 //! - A closed payment keeps nothing: an authorization or success that comes late is recorded, and
 //!   the same decision asks for its release or refund, unless a void that is open does so already.

@@ -1,8 +1,8 @@
 //! What every log must do, as test cases: each takes a [`TestWorld`] with an empty log.
 //!
 //! [`contract_tests!`](crate::contract_tests) makes a test of each. A world gives a case what it
-//! cannot do itself: restart, kill, a second process, a fault inside the log, and a look at
-//! refusals. The worlds of both logs are here, so that other crates run cases of their own on them.
+//! cannot do itself: restart, kill, a second process, a fault in the log, and a look at refusals.
+//! The worlds of both logs are here, so that other crates run cases of their own on them.
 
 #![expect(
     clippy::unwrap_used,

@@ -56,6 +56,8 @@ struct Inner {
     held: bool,
     at_gate: usize,
     bytes_max: usize,
+    /// An append of a larger event is aborted, although the log says that it takes it.
+    abort_above: usize,
     skew_micros: i64,
 }
 
@@ -86,6 +88,7 @@ impl Stage {
                 held: false,
                 at_gate: 0,
                 bytes_max: 100_000,
+                abort_above: usize::MAX,
                 skew_micros: 0,
             }),
             changed: Condvar::new(),
@@ -121,6 +124,10 @@ impl Stage {
 
     pub(crate) fn limit_bytes(&self, bytes_max: usize) {
         self.lock().bytes_max = bytes_max;
+    }
+
+    pub(crate) fn abort_above(&self, bytes: usize) {
+        self.lock().abort_above = bytes;
     }
 
     pub(crate) fn skew(&self, micros: i64) {
@@ -173,23 +180,6 @@ impl Stage {
     pub(crate) fn lose(&self, shard: ShardId, to: usize) {
         if let Some(from) = self.handler_of(shard) {
             from.revoked(&[shard], true);
-        }
-        self.reassign_silently(shard, to);
-    }
-
-    /// The appends that wait go on, and afterwards the shard is another member's.
-    pub(crate) fn release_then_reassign(&self, shard: ShardId, to: usize) {
-        {
-            let mut inner = self.lock();
-            inner.assigned[shard.0 as usize] = None;
-            inner.held = false;
-            self.changed.notify_all();
-            let until = Instant::now() + PATIENCE;
-            while inner.at_gate > 0 {
-                let left = until.saturating_duration_since(Instant::now());
-                assert!(!left.is_zero(), "the append did not go on");
-                inner = self.changed.wait_timeout(inner, left).unwrap().0;
-            }
         }
         self.reassign_silently(shard, to);
     }
@@ -318,7 +308,11 @@ impl EventLog for FakeLog {
         partitions: &[u32],
     ) -> Result<Box<dyn LogReader>, LogError> {
         let (stage, read) = (Arc::clone(&self.stage), start.clone());
-        Ok(Box::new(FakeReader { stage, read, partitions: partitions.to_vec() }))
+        let partitions = match partitions {
+            [] => (0..self.topology().partitions).collect(),
+            some => some.to_vec(),
+        };
+        Ok(Box::new(FakeReader { stage, read, partitions }))
     }
 
     fn end(&self) -> Result<PositionVector, LogError> {
@@ -430,6 +424,10 @@ impl ShardWriter for FakeWriter {
         let large = batch.events.iter().position(|event| event.value.len() > inner.bytes_max);
         if let Some(index) = large {
             return Err(AppendError::TooLarge { index });
+        }
+        let abort_above = inner.abort_above;
+        if batch.events.iter().any(|event| event.value.len() > abort_above) {
+            return Err(AppendError::Aborted("told to".into()));
         }
         let ids = batch.events.iter().map(|event| Some(event.envelope.command_id));
         if inner.away || ids.into_iter().any(|id| id == inner.poison) {

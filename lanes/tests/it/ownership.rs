@@ -4,34 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use event_log::{EventLog, ShardId, ShardOwner};
-use lanes::{ClusterSecret, CommandError, LanePhase, LaneSettings, Rules};
+use lanes::{CommandError, LaneSettings, Rules};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 
 use crate::fake_log::{Fault, Stage};
-use crate::requests::{create, key, leave, rename, share, stream};
-use crate::world::{Plan, World, settings, until};
+use crate::requests::{create, leave, rename, stream};
+use crate::world::{Plan, World, secret, settings, until};
 
 const SHARD: ShardId = ShardId(0);
 
-fn secret() -> ClusterSecret {
-    ClusterSecret::new("a-secret-of-the-cluster").unwrap()
-}
-
 /// A process that takes forwarded commands on a port of its own.
 fn process(log: Arc<dyn EventLog>) -> (World, SocketAddr) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let address = listener.local_addr().unwrap();
-    let settings = LaneSettings { address: format!("http://{address}"), ..settings() };
-    let plan = Plan { settings, secret: Some(secret()), rules: Rules::default() };
-    let world = World::start(log, plan, TempDir::new().unwrap());
-    let routes = world.lanes.internal_routes().unwrap();
-    world.runtime().spawn(async move {
-        let listener = TcpListener::from_std(listener).unwrap();
-        axum::serve(listener, routes).await.unwrap();
-    });
-    (world, address)
+    World::reachable(log, settings(), TempDir::new().unwrap())
 }
 
 fn two_processes(stage: &Arc<Stage>) -> (World, World) {
@@ -143,64 +127,6 @@ fn a_process_is_not_ready_while_a_shard_has_neither_lane_nor_owner() {
     assert!(!unknown.ready());
     assert_eq!(unknown.unserved, [SHARD]);
     assert!(unknown.reasons()[0].contains("no owner"), "{:?}", unknown.reasons());
-}
-
-#[test]
-fn a_paused_owner_neither_appends_nor_refuses_when_it_wakes_up() {
-    let stage = Stage::new(4, 1);
-    let (paused, next) = two_processes(&stage);
-    let trip = stream(1);
-    paused.ask(create(trip, 1)).unwrap();
-    stage.hold();
-    // From what the paused owner knows, one is refused and the other changes nothing.
-    let stale = paused.begin(share(stream(2), 2));
-    stage.await_held(1);
-    let waiting = paused.queue(vec![rename(trip, "Lisbon", 3), rename(trip, "Faro", 4)]);
-
-    stage.reassign_silently(SHARD, 1);
-    until("the next owner serves", || next.phase(0) == Some(LanePhase::Serving));
-    let meanwhile = [next.begin(create(stream(2), 5)), next.begin(rename(trip, "Porto", 6))];
-    stage.await_held(2);
-    stage.release();
-    let meanwhile = next.outcomes(meanwhile.into());
-    let stale = paused.wait(stale).unwrap();
-    let waiting = paused.outcomes(waiting);
-
-    assert!(meanwhile.iter().all(Result::is_ok), "{meanwhile:?}");
-    // Forwarded, each was judged by the next owner, whose batches hold all evidence there is.
-    let events = stage.events();
-    let later = events.iter().filter(|event| event.envelope.command_id != key(1));
-    assert_eq!(later.map(|event| event.envelope.epoch).min(), Some(2));
-    match stale {
-        Ok(shared) => assert_eq!(shared.version, 2),
-        Err(refused) => assert_eq!(refused.code(), "itinerary_not_found"),
-    }
-    assert!(waiting.iter().all(Result::is_ok), "{waiting:?}");
-    let versions: Vec<u64> =
-        stage.events_of(trip).iter().map(|event| event.envelope.version).collect();
-    assert!(versions.iter().copied().eq(1..=versions.len() as u64));
-    until("the old owner knows", || paused.phase(0) == Some(LanePhase::NotAMember));
-}
-
-#[test]
-fn an_unknown_outcome_is_learnt_from_the_next_owner() {
-    for (fault, written) in [(Fault::LostWritten, true), (Fault::LostUnwritten, false)] {
-        let stage = Stage::new(4, 1);
-        let (first, _second) = two_processes(&stage);
-        first.ask(create(stream(1), 1)).unwrap();
-        stage.hold();
-        let pending = first.begin(rename(stream(1), "Porto", 2));
-        stage.await_held(1);
-
-        // It is not yet fenced when its append happens, and no member any more when it asks.
-        stage.fail_next(&[fault]);
-        stage.release_then_reassign(SHARD, 1);
-        let outcome = first.wait(pending).unwrap().unwrap();
-
-        assert_eq!(outcome.version, 2, "{fault:?}");
-        assert_eq!(outcome.replayed, written, "{fault:?}");
-        assert_eq!(stage.events_of(stream(1)).len(), 2, "{fault:?}");
-    }
 }
 
 #[test]

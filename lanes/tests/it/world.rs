@@ -1,6 +1,7 @@
 //! A process with lanes, for a test: started, asked, restarted, and shut down at the end.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,13 +10,14 @@ use domain::ids::CommandId;
 use event_log::codec::{Codec, WriterSchemas};
 use event_log::{
     Checkpoint, EventLog, LogEvent, LogRecord, ShardId, Snapshot, StoredOutcome, StreamStore,
-    StreamStoreError,
+    StreamStoreError, Topology,
 };
 use lanes::{
-    Accepted, CommandError, CommandRequest, LanePhase, LaneSettings, Lanes, LanesParts,
-    LocalStreamStores, Rules, StreamStores,
+    Accepted, ClusterSecret, CommandError, CommandRequest, LanePhase, LaneSettings, Lanes,
+    LanesParts, LocalStreamStores, Rules, StreamStores,
 };
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -137,8 +139,14 @@ impl Default for Plan {
     }
 }
 
+/// What the processes of a test share.
+pub(crate) fn secret() -> ClusterSecret {
+    ClusterSecret::new("a-secret-of-the-cluster").unwrap()
+}
+
 pub(crate) struct World {
     pub(crate) lanes: Arc<Lanes>,
+    topology: Topology,
     pub(crate) corrupt_next_apply: Arc<AtomicBool>,
     /// The directory of the stream stores; kept for a restart.
     pub(crate) directory: Option<TempDir>,
@@ -161,20 +169,55 @@ impl World {
             .enable_all()
             .build()
             .unwrap();
+        let topology = log.topology();
         let corrupt_next_apply = Arc::new(AtomicBool::new(false));
-        let stores = Stores {
-            inner: LocalStreamStores::new(directory.path(), log.topology()).unwrap(),
-            corrupt_next_apply: Arc::clone(&corrupt_next_apply),
+        // A log with stores of its own needs no others.
+        let stores: Option<Arc<dyn StreamStores>> = match log.stream_store(ShardId(0)).unwrap() {
+            Some(_) => None,
+            None => Some(Arc::new(Stores {
+                inner: LocalStreamStores::new(directory.path(), topology).unwrap(),
+                corrupt_next_apply: Arc::clone(&corrupt_next_apply),
+            })),
         };
         let parts = LanesParts {
             settings: plan.settings,
-            stores: Some(Arc::new(stores)),
+            stores,
             cluster_secret: plan.secret,
             rules: plan.rules,
             ..LanesParts::new(log, codec())
         };
         let lanes = Arc::new(runtime.block_on(Lanes::start(parts)).unwrap());
-        Self { lanes, corrupt_next_apply, directory: Some(directory), runtime: Some(runtime) }
+        Self {
+            lanes,
+            topology,
+            corrupt_next_apply,
+            directory: Some(directory),
+            runtime: Some(runtime),
+        }
+    }
+
+    /// A process that takes forwarded commands on a port of its own.
+    pub(crate) fn reachable(
+        log: Arc<dyn EventLog>,
+        settings: LaneSettings,
+        directory: TempDir,
+    ) -> (Self, SocketAddr) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let settings = LaneSettings { address: format!("http://{address}"), ..settings };
+        let plan = Plan { settings, secret: Some(secret()), rules: Rules::default() };
+        let world = Self::start(log, plan, directory);
+        let routes = world.lanes.internal_routes().unwrap();
+        world.runtime().spawn(async move {
+            let listener = TcpListener::from_std(listener).unwrap();
+            axum::serve(listener, routes).await.unwrap();
+        });
+        (world, address)
+    }
+
+    pub(crate) fn topology(&self) -> Topology {
+        self.topology
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {
@@ -254,7 +297,8 @@ impl Drop for World {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.block_on(self.lanes.shutdown());
-            runtime.shutdown_background();
+            // What it runs holds the log, and a directory is one process's.
+            runtime.shutdown_timeout(PATIENCE);
         }
     }
 }
