@@ -12,6 +12,7 @@ mod itinerary;
 mod offer;
 mod openapi;
 mod refused;
+mod saga;
 mod seal;
 
 use std::sync::Arc;
@@ -53,5 +54,9 @@ pub fn description() -> utoipa::openapi::OpenApi {
 }
 
 fn routes() -> OpenApiRouter<CommandApi> {
-    itinerary::router().merge(destination::router()).merge(offer::router()).merge(booking::router())
+    itinerary::router()
+        .merge(destination::router())
+        .merge(offer::router())
+        .merge(booking::router())
+        .merge(saga::router())
 }

@@ -83,6 +83,16 @@ impl PositionVector {
         other.iter().for_each(|position| self.advance(position));
     }
 
+    /// What both include.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> Self {
+        let least = self.iter().filter_map(|mut position| {
+            position.offset = position.offset.min(other.offset(position.partition)?);
+            Some(position)
+        });
+        least.collect()
+    }
+
     /// The last position of each partition, partitions ascending.
     pub fn iter(&self) -> impl Iterator<Item = Position> + '_ {
         self.0.iter().map(|(&partition, &offset)| Position { partition, offset })
@@ -183,6 +193,13 @@ mod tests {
         assert!(!vector("0:17,3:9").covers(&vector("0:18")));
         assert!(!vector("0:17").covers(&vector("3:0")));
         assert!(vector("").covers(&PositionVector::empty()));
+    }
+
+    #[test]
+    fn what_both_include_is_the_least_of_each_partition() {
+        let common = vector("0:17,1:2,3:9").common(&vector("0:4,3:12,4:1"));
+
+        assert_eq!(common, vector("0:4,3:9"));
     }
 
     #[test]

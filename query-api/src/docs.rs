@@ -20,6 +20,10 @@ const DESCRIPTION: &str = "An event-sourced backend for travel booking. Commands
 
 const TAGS: &[(&str, &str)] = &[
     ("itineraries", "Trips: their days, plans, people and talk"),
+    ("offers", "What can be bought: terms, prices, and how much is left"),
+    ("bookings", "Purchases: their lines, who travels, and what works on them"),
+    ("payments", "Money: what was asked for, taken and given back"),
+    ("sagas", "The processes that carry out bookings, and an operator's way out"),
     ("audit", "Every event for ever: streams, time travel, what a request caused, who did what"),
     ("live", "Events as they happen"),
     ("projections", "Operating the read models"),
@@ -117,11 +121,19 @@ mod tests {
                 "/v1/audit/streams/{stream}/diff",
                 "/v1/audit/streams/{stream}/events",
                 "/v1/audit/streams/{stream}/state",
+                "/v1/bookings",
+                "/v1/bookings/{id}",
                 "/v1/events",
                 "/v1/itineraries",
                 "/v1/itineraries/{id}",
                 "/v1/itineraries/{id}/activity",
                 "/v1/nothing",
+                "/v1/offers",
+                "/v1/offers/{id}",
+                "/v1/payments",
+                "/v1/payments/{id}",
+                "/v1/sagas",
+                "/v1/sagas/{id}",
             ]
         );
         let mut dangling = Vec::new();

@@ -8,6 +8,7 @@
 //! No rules and no SQL: rules are the domain's, questions are `read-models`'.
 
 mod audit;
+mod bookings;
 mod caller;
 mod consistency;
 pub mod docs;
@@ -15,10 +16,12 @@ mod failure;
 mod itineraries;
 mod live;
 mod log_view;
+mod offers;
 mod openapi;
 mod page;
 mod payments;
 pub mod proxy;
+mod sagas;
 mod unseal;
 
 use std::sync::Arc;
@@ -37,7 +40,10 @@ pub use self::log_view::{LogEnd, LogView, NamedLog};
 /// The projections that answers come from.
 pub(crate) const ITINERARIES: &str = "itineraries";
 pub(crate) const ACTIVITY_FEED: &str = "activity_feed";
+pub(crate) const OFFERS: &str = "offers";
+pub(crate) const BOOKINGS: &str = "bookings";
 pub(crate) const PAYMENTS: &str = "payments";
+pub(crate) const SAGAS: &str = "sagas";
 pub(crate) const AUDIT: &str = "audit";
 
 /// What queries may cost.
@@ -72,7 +78,7 @@ impl QueryApi {
         settings: QuerySettings,
         stopping: CancellationToken,
     ) -> Self {
-        let projections = [ITINERARIES, ACTIVITY_FEED, PAYMENTS, AUDIT];
+        let projections = [ITINERARIES, ACTIVITY_FEED, OFFERS, BOOKINGS, PAYMENTS, SAGAS, AUDIT];
         let gate = Gate::new(Arc::clone(&queries), settings.wait, &projections);
         let hub = Hub::new(Arc::clone(&queries), keyring.clone(), settings.live, stopping);
         Self(Arc::new(Parts { queries, keyring, log, gate, hub }))
@@ -93,5 +99,11 @@ pub fn description() -> utoipa::openapi::OpenApi {
 }
 
 fn routes() -> OpenApiRouter<QueryApi> {
-    itineraries::router().merge(payments::router()).merge(audit::router()).merge(live::router())
+    itineraries::router()
+        .merge(offers::router())
+        .merge(bookings::router())
+        .merge(payments::router())
+        .merge(sagas::router())
+        .merge(audit::router())
+        .merge(live::router())
 }

@@ -13,6 +13,8 @@ use utoipa::ToSchema;
 const LIMIT_DEFAULT: u32 = 50;
 /// Rows of a page at most.
 const LIMIT_MAX: u32 = 100;
+/// The longest text that a list is searched by, in characters.
+const SEARCH_CHARACTERS_MAX: usize = 200;
 
 /// How many rows a page may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,18 @@ impl<'de> Deserialize<'de> for Limit {
             Err(D::Error::custom(format_args!("must be from 1 to {LIMIT_MAX}")))
         }
     }
+}
+
+/// A text that a list is searched by, of a bounded length.
+pub(crate) fn search<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.chars().count() > SEARCH_CHARACTERS_MAX {
+        let bound = format_args!("is longer than {SEARCH_CHARACTERS_MAX} characters").to_string();
+        return Err(D::Error::custom(bound));
+    }
+    Ok(Some(text))
 }
 
 /// One page of a list.

@@ -36,7 +36,8 @@ pub fn query_words(query: &str) -> Vec<String> {
     words(query).take(QUERY_WORDS_MAX).collect()
 }
 
-fn words(text: &str) -> impl Iterator<Item = String> {
+/// The words of a text, in its order.
+pub(crate) fn words(text: &str) -> impl Iterator<Item = String> {
     let folded: String =
         text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect();
     folded

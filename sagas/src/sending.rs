@@ -127,9 +127,7 @@ impl Sender {
             CommandError::Unavailable { .. } | CommandError::OutcomeUnknown { .. } => {
                 tracing::info!(%saga_id, step, code, %error, "sent again later under the same id");
             }
-            _ => {
-                tracing::error!(%saga_id, step, code, %error, "a saga's command does not get through")
-            }
+            _ => tracing::error!(%saga_id, step, code, %error, "a command does not get through"),
         }
         Came::Failed
     }

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use crate::output::{Ended, Format, complain, rows, table};
-use crate::server::{Server, ServerArgs};
+use crate::server::{Server, ServerArgs, escaped};
 
 /// What to do with parked streams.
 #[derive(Debug, Subcommand)]
@@ -69,28 +69,8 @@ fn show(id: &str, server: &Server) -> anyhow::Result<Ended> {
 
 fn replay(id: &str, server: &Server) -> anyhow::Result<Ended> {
     // The key of a stream that cannot be read may hold anything.
-    let path = format!("/v1/dead-letters/{}/replay", segment(id));
+    let path = format!("/v1/dead-letters/{}/replay", escaped(id));
     let answer = server.call(http::Method::POST, &path, None)?;
     crate::output::say(format_args!("{answer:#}"));
     Ok(if answer["freed"] == true { Ended::Done } else { Ended::No })
-}
-
-/// One segment of a path: whatever has a meaning of its own there is escaped.
-fn segment(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~:".contains(&byte);
-    let escaped = text.bytes().map(|byte| {
-        if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-    });
-    escaped.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_that_is_no_path_is_escaped() {
-        assert_eq!(segment("audit:itinerary-1"), "audit:itinerary-1");
-        assert_eq!(segment("audit:a/b?c é"), "audit:a%2Fb%3Fc%20%C3%A9");
-    }
 }

@@ -16,6 +16,7 @@ mod openapi;
 mod output;
 mod projection;
 mod reading;
+mod saga;
 mod sagas;
 mod sandbox;
 mod serve;
@@ -58,6 +59,9 @@ enum Verb {
     /// Operates read models of a running server
     #[command(subcommand)]
     Projection(projection::Projection),
+    /// Lists, shows and settles the processes that carry out bookings
+    #[command(subcommand)]
+    Saga(saga::Saga),
     /// Lists and replays the streams that projections have parked
     #[command(subcommand)]
     DeadLetter(dead_letter::DeadLetter),
@@ -107,6 +111,7 @@ fn run(verb: Verb, matches: &clap::ArgMatches) -> anyhow::Result<Ended> {
         Verb::Events(events) => events::run(events),
         Verb::State(question) => state::run(&question),
         Verb::Projection(projection) => projection::run(projection),
+        Verb::Saga(saga) => saga::run(saga),
         Verb::DeadLetter(dead_letter) => dead_letter::run(dead_letter),
         Verb::Audit(audit) => audit::run(&audit),
         Verb::Verify(question) => verify::run(&question),

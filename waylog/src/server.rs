@@ -81,3 +81,24 @@ impl Server {
         })
     }
 }
+
+/// A text as one segment of a path or one value of a query: whatever has a meaning of its own there
+/// is escaped.
+pub(crate) fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~:".contains(&byte);
+    let escaped = text.bytes().map(|byte| {
+        if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    });
+    escaped.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_a_meaning_in_a_path_is_escaped() {
+        assert_eq!(escaped("audit:itinerary-1"), "audit:itinerary-1");
+        assert_eq!(escaped("audit:a/b?c é"), "audit:a%2Fb%3Fc%20%C3%A9");
+    }
+}

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use domain::calendar::Date;
 use read_models::queries::{ItineraryFilter, ItineraryScope};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::Deserialize;
 use service_kit::{Json, Problem, Query};
 use utoipa::{IntoParams, ToSchema};
 
@@ -12,11 +12,8 @@ use super::view::ListedView;
 use crate::caller::Caller;
 use crate::consistency::WaitFor;
 use crate::openapi::{Problems, QueryHeaders};
-use crate::page::{Limit, Page};
+use crate::page::{Limit, Page, search};
 use crate::{ITINERARIES, QueryApi, failure};
-
-/// The longest search, in characters.
-const SEARCH_CHARACTERS_MAX: usize = 200;
 
 /// Which of the caller's trips.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
@@ -111,15 +108,6 @@ impl From<Wanted> for ItineraryFilter {
             to: wanted.to,
         }
     }
-}
-
-fn search<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.chars().count() > SEARCH_CHARACTERS_MAX {
-        let bound = format_args!("is longer than {SEARCH_CHARACTERS_MAX} characters").to_string();
-        return Err(D::Error::custom(bound));
-    }
-    Ok(Some(text))
 }
 
 /// Only accounts have trips.

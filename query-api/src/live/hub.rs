@@ -19,11 +19,11 @@ use tokio_util::sync::CancellationToken;
 use super::filter::Filter;
 use super::moment::{Audiences, Seen, horizon, look};
 use super::subscription::Subscription;
-use crate::{AUDIT, ITINERARIES, PAYMENTS, failure};
+use crate::{AUDIT, BOOKINGS, ITINERARIES, OFFERS, PAYMENTS, SAGAS, failure};
 
 /// What must have read an event before clients are told: the events themselves, and the read model
 /// that knows who may see them and that clients ask next.
-pub(super) const READ_MODELS: &[&str] = &[ITINERARIES, PAYMENTS, AUDIT];
+pub(super) const READ_MODELS: &[&str] = &[ITINERARIES, OFFERS, BOOKINGS, PAYMENTS, SAGAS, AUDIT];
 /// How long to leave a store alone that did not answer.
 const AWAY_PAUSE: Duration = Duration::from_secs(1);
 /// Looks at one tenant before the next tenant has its turn.

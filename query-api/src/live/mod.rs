@@ -19,7 +19,7 @@ mod subscription;
 use axum::extract::State;
 use axum::response::sse::Sse;
 use axum::response::{IntoResponse as _, Response};
-use domain::{ConsistencyToken, PositionVector};
+use domain::ConsistencyToken;
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use service_kit::{Problem, Query};
@@ -104,25 +104,9 @@ fn place(
     })
 }
 
-/// What both vectors include.
-fn both(one: &PositionVector, other: &PositionVector) -> PositionVector {
-    let least = one.iter().filter_map(|mut position| {
-        position.offset = position.offset.min(other.offset(position.partition)?);
-        Some(position)
-    });
-    least.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_both_include_is_the_least_of_each_partition() {
-        let vector = |text: &str| text.parse::<PositionVector>().unwrap();
-
-        assert_eq!(both(&vector("0:17,1:2,3:9"), &vector("0:4,3:12,4:1")), vector("0:4,3:9"));
-    }
 
     #[test]
     fn an_id_that_is_none_is_refused_and_none_at_all_means_now() {

@@ -9,8 +9,6 @@ use read_models::ReadQueries;
 use read_models::projections::AuditRow;
 use read_models::queries::{QueryError, Viewer};
 
-use super::both;
-
 /// Events of one look at the store.
 const EVENTS_MAX: u32 = 256;
 /// Streams whose audience is remembered; when there are more, all are looked up anew.
@@ -56,7 +54,7 @@ pub(super) async fn horizon(
     let mut common: Option<PositionVector> = None;
     for name in read_models {
         let vector = queries.position(name).await?.vector;
-        common = Some(common.map_or_else(|| vector.clone(), |common| both(&common, &vector)));
+        common = Some(common.map_or_else(|| vector.clone(), |common| common.common(&vector)));
     }
     Ok(common.unwrap_or_default())
 }
@@ -71,7 +69,7 @@ pub(super) async fn look(
 ) -> Result<Moment, QueryError> {
     let answer = queries.events_after(tenant, after, EVENTS_MAX).await?;
     let found = answer.value;
-    let mut next = both(&found.next, horizon);
+    let mut next = found.next.common(horizon);
     // Never backward: a horizon may be of tables that were made anew.
     next.merge(after);
     let shown = found.events.into_iter().filter(|event| horizon.includes(event.position()));

@@ -8,5 +8,6 @@ mod itineraries;
 mod live;
 mod payments;
 mod proxy;
+mod sales;
 mod sealed;
 mod world;

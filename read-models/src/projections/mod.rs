@@ -3,25 +3,34 @@
 
 mod activity_feed;
 mod audit;
+mod bookings;
 mod itineraries;
 mod itinerary_rows;
 mod notifications;
+mod offers;
 mod open_holds;
 #[cfg(test)]
 mod payment_tests;
 mod payments;
 pub mod saga_work;
+mod sagas;
+#[cfg(test)]
+mod sale_tests;
 #[cfg(test)]
 mod tests;
 
 pub use activity_feed::{ActivityFeed, FeedRow};
 pub use audit::{Audit, AuditRow};
+pub use bookings::{BookedLine, BookingRow, Bookings, FrozenTerms, SealedParts};
 pub use itineraries::Itineraries;
 pub use itinerary_rows::{ActivityRow, CommentRow, ItineraryRow, MemberRow};
 pub use notifications::{NotificationRow, Notifications};
+pub(crate) use offers::place_words;
+pub use offers::{OfferPlaceRow, OfferRow, Offers, Seats};
 pub use open_holds::{OpenHoldRow, OpenHolds};
 pub use payments::{PaymentRow, Payments};
 pub use saga_work::{SagaWork, SagaWorkRow};
+pub use sagas::{SagaEventRow, SagaRow, Sagas, StepAt};
 
 use crate::Projection;
 
@@ -31,7 +40,10 @@ pub fn projections() -> Vec<Box<dyn Projection>> {
     vec![
         Box::new(Itineraries),
         Box::new(ActivityFeed),
+        Box::new(Offers),
+        Box::new(Bookings),
         Box::new(Payments),
+        Box::new(Sagas),
         Box::new(Notifications),
         Box::new(SagaWork),
         Box::new(OpenHolds),

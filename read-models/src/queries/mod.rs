@@ -6,13 +6,16 @@
 
 mod activity_feed;
 mod audit;
+mod bookings;
 mod cursor;
 mod hot;
 mod itineraries;
 mod look_up;
 mod mysql;
+mod offers;
 mod payments;
 mod postgres;
+mod sagas;
 mod sqlite;
 mod statement;
 mod work_lists;
@@ -23,12 +26,15 @@ use domain::ids::AccountId;
 use domain::{Position, PositionVector, Timestamp};
 
 pub use self::audit::{EVENTS_MAX, EventsAfter};
+pub use self::bookings::{BookingDetail, BookingFilter};
 pub use self::cursor::InvalidCursor;
 use self::hot::{Hot, Nowhere};
 pub use self::itineraries::{
     COMMENTS_MAX, IDS_MAX, ItineraryDetail, ItineraryFilter, ItineraryScope, ListedItinerary,
 };
 pub use self::look_up::{By, LookUp, Range};
+pub use self::offers::OfferFilter;
+pub use self::sagas::{SagaDetail, SagaFilter, SagaState, TIMELINE_MAX};
 use self::statement::{Dialect, Sql, Statement};
 pub use self::work_lists::{WORK_MAX, WorkCursor};
 use crate::mysql::MysqlReaders;
@@ -89,6 +95,20 @@ impl From<&ProjectionState> for ReadPosition {
             vector: state.vector.clone(),
             last_event_at: state.last_event_at,
         }
+    }
+}
+
+impl ReadPosition {
+    /// What all of these have read: where an answer from several of them is true. Version and
+    /// generation are those of the first.
+    fn of_all(states: &[ProjectionState]) -> Self {
+        let mut states = states.iter().map(Self::from);
+        let first = states.next().expect("a question asks a projection");
+        states.fold(first, |all, one| Self {
+            vector: all.vector.common(&one.vector),
+            last_event_at: all.last_event_at.min(one.last_event_at),
+            ..all
+        })
     }
 }
 

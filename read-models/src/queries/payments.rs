@@ -13,12 +13,9 @@ use crate::table::{Row as _, Value};
 
 const PROJECTION: &str = "payments";
 const LIST: &str = "payments";
-/// What questions have no use for.
-const INNER: &[&str] = &["ledger"];
 
 impl ReadQueries {
-    /// A payment that the viewer may see: as the account that owns the booking, or as staff. Its
-    /// `ledger` is left empty.
+    /// A payment that the viewer may see: as the account that owns the booking, or as staff.
     ///
     /// # Errors
     /// [`QueryError`], as every question.
@@ -31,7 +28,7 @@ impl ReadQueries {
         let tenant = tenant.clone();
         let plan = move |states: &[crate::ProjectionState], dialect| {
             let mut sql = Sql::new(dialect);
-            sql.push("SELECT ").columns("p", PaymentRow::TABLE, INNER).push(" FROM ");
+            sql.push("SELECT ").columns("p", PaymentRow::TABLE, &[]).push(" FROM ");
             sql.table(&states[0].generation, PaymentRow::TABLE, "p");
             sql.push(" WHERE p.payment_id = ").bind(id.into_value());
             sql.push(" AND p.tenant = ").bind(tenant.into_value());
@@ -44,8 +41,7 @@ impl ReadQueries {
         Ok(Answer { value, at })
     }
 
-    /// The payments that the viewer may see, of one booking or of all, newest first. Their `ledger`
-    /// is left empty.
+    /// The payments that the viewer may see, of one booking or of all, newest first.
     ///
     /// # Errors
     /// [`QueryError::InvalidCursor`] for a cursor of another list; otherwise [`QueryError::Store`].
@@ -60,7 +56,7 @@ impl ReadQueries {
         let (tenant, limit) = (tenant.clone(), page.limit());
         let plan = move |states: &[crate::ProjectionState], dialect| {
             let mut sql = Sql::new(dialect);
-            sql.push("SELECT ").columns("p", PaymentRow::TABLE, INNER).push(" FROM ");
+            sql.push("SELECT ").columns("p", PaymentRow::TABLE, &[]).push(" FROM ");
             sql.table(&states[0].generation, PaymentRow::TABLE, "p");
             sql.push(" WHERE p.tenant = ").bind(tenant.into_value());
             visible(&mut sql, viewer);

@@ -112,7 +112,7 @@ fn any_payment_event(kind: u8, which: u8, id: Uuid) -> Event {
     let Terms { payment_id, booking_id, saga_id, due_at, .. } = terms;
     let (attempt, amount) = (u32::from(which), eur(i64::from(which)));
     let (code, message) = ("card_declined".to_owned(), format!("Não {which}"));
-    let reported = (which % 2 == 0).then(|| eur(7));
+    let reported = (which.is_multiple_of(2)).then(|| eur(7));
     match kind {
         0 => payment_requested(terms).into(),
         1 => payment_authorized(&terms).into(),
@@ -130,7 +130,7 @@ fn any_payment_event(kind: u8, which: u8, id: Uuid) -> Event {
             payment_id,
             booking_id,
             saga_id,
-            phase: if which % 2 == 0 { Phase::Authorization } else { Phase::Capture },
+            phase: if which.is_multiple_of(2) { Phase::Authorization } else { Phase::Capture },
             attempt,
             reference: None,
             code,
@@ -147,7 +147,7 @@ fn any_undoing_event(kind: u8, which: u8, terms: Terms) -> Event {
     let (attempt, amount) = (u32::from(which), eur(i64::from(which)));
     let refund_id = RefundId(Uuid::from_u128(0xF0 + u128::from(which % 3)));
     let (code, message) = ("refused".to_owned(), format!("Não {which}"));
-    let reported = (which % 2 == 0).then(|| eur(7));
+    let reported = (which.is_multiple_of(2)).then(|| eur(7));
     match kind {
         6 => payment::PaymentVoidRequested {
             payment_id,

@@ -4,6 +4,7 @@
 
 mod audit;
 mod payments;
+mod sales;
 mod trips;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 pub use audit::*;
 pub use payments::*;
+pub use sales::*;
 pub use trips::*;
 
 use super::loader::load_all;
@@ -36,6 +38,11 @@ macro_rules! read_queries_contract {
             a_feed_is_for_the_people_of_the_trip,
             a_payment_is_for_the_account_of_its_booking,
             payments_are_listed_by_booking_and_page,
+            a_booking_is_for_its_owner_and_comes_with_its_saga,
+            bookings_are_listed_by_trip_status_and_page,
+            an_offer_says_how_much_of_it_is_left,
+            offers_are_found_by_what_travellers_ask,
+            sagas_are_listed_by_state_and_tell_their_story,
             cursors_of_other_lists_are_refused,
             audit_lists_streams_requests_and_actors,
             events_after_a_position_come_once_and_in_order,

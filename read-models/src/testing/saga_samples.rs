@@ -41,10 +41,29 @@ pub fn trip(which: u8) -> Process {
     })
 }
 
-/// One of every kind of event of a saga, by number.
+/// One of every kind of event of a saga, by number. Every saga has a booking of its own, as in a
+/// log: no two ask the same of one stream.
 #[must_use]
 pub fn any_event(kind: u8, which: u8, id: Uuid) -> Event {
-    let (saga_id, process) = (SagaId(id), trip(which));
+    let booking_id = BookingId(Uuid::from_u128(id.as_u128() % 3 + 1));
+    event_of(kind, which, id, about(which, booking_id))
+}
+
+/// One of every kind of event of the saga of that booking, by number.
+#[must_use]
+pub fn saga_of(kind: u8, id: Uuid, booking_id: BookingId) -> Event {
+    event_of(kind, 0, id, about(0, booking_id))
+}
+
+fn about(which: u8, booking_id: BookingId) -> Process {
+    match trip(which) {
+        Process::TripBooking(trip) => Process::TripBooking(TripBooking { booking_id, ..trip }),
+        other @ Process::Cancellation(_) => other,
+    }
+}
+
+fn event_of(kind: u8, which: u8, id: Uuid, process: Process) -> Event {
+    let saga_id = SagaId(id);
     let (kind_of, booking_id) = (process.kind(), process.booking_id());
     let deadline_at = START.plus_seconds(900);
     match kind % KINDS {
@@ -57,7 +76,9 @@ pub fn any_event(kind: u8, which: u8, id: Uuid) -> Event {
             deadline_at: Some(deadline_at),
         }
         .into(),
-        1 => SagaDeadlinePassed { saga_id, deadline_at, interrupts: which % 2 == 0 }.into(),
+        1 => {
+            SagaDeadlinePassed { saga_id, deadline_at, interrupts: which.is_multiple_of(2) }.into()
+        }
         2 => {
             let cancellation = Cancellation {
                 was_confirmed: true,
@@ -68,7 +89,8 @@ pub fn any_event(kind: u8, which: u8, id: Uuid) -> Event {
             SagaCancellationNoted { saga_id, cancellation, standing, follow_up: None }.into()
         }
         3 => {
-            let follow_up = (which % 2 == 0).then_some(JsonText(FollowUp { saga_id, process }));
+            let follow_up =
+                (which.is_multiple_of(2)).then_some(JsonText(FollowUp { saga_id, process }));
             SagaCompleted { saga_id, kind: kind_of, booking_id, follow_up }.into()
         }
         4 => {

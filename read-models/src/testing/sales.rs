@@ -145,7 +145,7 @@ fn of_offer(kind: u8, which: u8, offer_id: OfferId, hold_id: HoldId) -> Event {
         }
         .into(),
         6 => {
-            let (claim, released_at) = ((which % 2 == 0).then(claim), now);
+            let (claim, released_at) = ((which.is_multiple_of(2)).then(claim), now);
             offer::OfferHoldReleased { offer_id, hold_id, claim, released_at, valid_until }.into()
         }
         7 => offer::OfferHoldExpired { offer_id, hold_id, claim: claim(), expired_at: now }.into(),
@@ -154,7 +154,7 @@ fn of_offer(kind: u8, which: u8, offer_id: OfferId, hold_id: HoldId) -> Event {
             offer::OfferAllocated { offer_id, hold_id, line, claim }.into()
         }
         9 => {
-            let (claim, returned_at) = ((which % 2 == 0).then(claim), now);
+            let (claim, returned_at) = ((which.is_multiple_of(2)).then(claim), now);
             offer::OfferReturned { offer_id, hold_id, claim, returned_at, valid_until }.into()
         }
         _ => offer::OfferClosed { offer_id }.into(),
