@@ -5,6 +5,7 @@
 
 mod architecture;
 mod bad_input;
+mod bookings;
 mod compose;
 mod crashes;
 mod hand_over;

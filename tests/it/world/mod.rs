@@ -17,6 +17,9 @@ const SECRETS: [(&str, &str); 2] = [
     ("WAYLOG_FINGERPRINT_KEY", "a fingerprint key of the test"),
 ];
 
+/// What the sandbox takes on the loopback when nothing else is set.
+const SANDBOX_SECRET: &str = "sk_test_waylog_sandbox";
+
 /// One deployment with a private data directory, and a log and databases of its own.
 pub(crate) struct World {
     /// Every process by what it does; `origin` is the one that clients talk to.
@@ -39,6 +42,21 @@ impl World {
     pub(crate) fn distributed() -> Option<Self> {
         let kinds = [Kind::Kafka, Kind::Registry, Kind::Postgres];
         Services::from_env(&kinds).unwrap().as_ref().map(Self::around)
+    }
+
+    /// The same with everything that sells: sagas, connectors, and the provider's sandbox; nothing
+    /// where there are no services.
+    pub(crate) fn selling() -> Option<Self> {
+        let mut world = Self::distributed()?;
+        let sandbox = Process::sandbox(&world.dir.path().join("sandbox"));
+        world.settings.extend([
+            ("WAYLOG_PAYMENT_PROVIDER_URL".to_owned(), sandbox.url().to_owned()),
+            ("WAYLOG_PAYMENT_PROVIDER_SECRET".to_owned(), SANDBOX_SECRET.to_owned()),
+        ]);
+        world.processes.push(("sandbox", sandbox));
+        world.start("sagas", &["--only", "sagas"]);
+        world.start("connectors", &["--only", "connectors"]);
+        Some(world)
     }
 
     /// The same, around given services.
