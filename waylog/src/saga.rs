@@ -224,7 +224,7 @@ mod tests {
         });
         json!({
             "id": "1", "kind": "cancellation", "booking_id": "3", "state": "stuck",
-            "waits_for": [refund.clone()], "steps": [refund],
+            "waits_for": [refund], "steps": [refund],
             "timeline": [{
                 "at": "2027-01-01T12:00:01Z", "type": "saga-stuck", "step": "refund",
                 "attempt": 12, "code": "declined", "message": "No.",

@@ -185,7 +185,7 @@ pub(crate) fn queries(places: &Places) -> anyhow::Result<Arc<ReadQueries>> {
 /// # Errors
 /// When the file cannot be opened, or the database's address cannot be read.
 pub(crate) fn keyring(places: &Places) -> anyhow::Result<Keyring> {
-    keyring_over(places, |path| SqliteKeyStore::open(path))
+    keyring_over(places, SqliteKeyStore::open)
 }
 
 /// The keys of personal data, for looking at them beside a running server.
@@ -193,7 +193,7 @@ pub(crate) fn keyring(places: &Places) -> anyhow::Result<Keyring> {
 /// # Errors
 /// As [`keyring`]; also when there is no file.
 pub(crate) fn keyring_to_read(places: &Places) -> anyhow::Result<Keyring> {
-    keyring_over(places, |path| SqliteKeyStore::open_read_only(path))
+    keyring_over(places, SqliteKeyStore::open_read_only)
 }
 
 fn keyring_over(
