@@ -10,6 +10,7 @@ mod open_holds;
 #[cfg(test)]
 mod payment_tests;
 mod payments;
+pub mod provider_requests;
 pub mod saga_work;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use itinerary_rows::{ActivityRow, CommentRow, ItineraryRow, MemberRow};
 pub use notifications::{NotificationRow, Notifications};
 pub use open_holds::{OpenHoldRow, OpenHolds};
 pub use payments::{PaymentRow, Payments};
+pub use provider_requests::{ProviderPaymentRow, ProviderRequestRow, ProviderRequests};
 pub use saga_work::{SagaWork, SagaWorkRow};
 
 use crate::Projection;
@@ -35,6 +37,7 @@ pub fn projections() -> Vec<Box<dyn Projection>> {
         Box::new(Notifications),
         Box::new(SagaWork),
         Box::new(OpenHolds),
+        Box::new(ProviderRequests),
         Box::new(Audit),
     ]
 }

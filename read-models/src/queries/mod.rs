@@ -25,7 +25,7 @@ pub use self::itineraries::{
     COMMENTS_MAX, IDS_MAX, ItineraryDetail, ItineraryFilter, ItineraryScope, ListedItinerary,
 };
 use self::statement::{Dialect, Sql, Statement};
-pub use self::work_lists::{WORK_MAX, WorkCursor};
+pub use self::work_lists::{ProviderCursor, WORK_MAX, WorkCursor};
 use crate::postgres::PostgresReaders;
 use crate::sqlite::SqliteReaders;
 use crate::store::{ParkedStream, ProjectionState, ReadStoreError};

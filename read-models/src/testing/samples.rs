@@ -8,8 +8,7 @@ use domain::ids::{
 };
 use domain::itinerary as trip;
 use domain::{
-    Actor, Digest, Envelope, Event, Position, RecordedEvent, Sealed, StreamName, Tenant,
-    Timestamp,
+    Actor, Digest, Envelope, Event, Position, RecordedEvent, Sealed, StreamName, Tenant, Timestamp,
 };
 use uuid::Uuid;
 
