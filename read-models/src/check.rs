@@ -6,6 +6,8 @@ use crate::table::{ColumnType, Table, Value};
 
 /// Bytes of a text.
 pub const TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// Characters of a text in a key or an ordered index: what every server's index can hold.
+pub const INDEXED_TEXT_CHARACTERS_MAX: usize = 255;
 /// Bytes of a JSON document: the largest itinerary, and any event that the log takes.
 pub const JSON_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The first instant that every store can hold: 4713 BC, in microseconds before 1970.
@@ -25,6 +27,7 @@ pub fn check_row(table: &Table, values: &[Value]) -> Result<(), String> {
     }
     for (column, value) in table.columns.iter().zip(values) {
         check_value(column.column_type, column.nullable, value)
+            .and_then(|()| check_indexed(table, column.name, value))
             .map_err(|reason| format!("{}.{} {reason}", table.name, column.name))?;
     }
     Ok(())
@@ -59,6 +62,21 @@ fn check_value(column_type: ColumnType, nullable: bool, value: &Value) -> Result
         | (ColumnType::Date, Value::Date(_))
         | (ColumnType::Digest, Value::Digest(_)) => Ok(()),
         (expected, _) => Err(format!("is no {expected:?}")),
+    }
+}
+
+/// Text that an index holds is shorter than other text.
+fn check_indexed(table: &Table, column: &str, value: &Value) -> Result<(), String> {
+    let Value::Text(text) = value else { return Ok(()) };
+    // Fewer bytes are no more characters: most texts are not counted.
+    if text.len() <= INDEXED_TEXT_CHARACTERS_MAX || !table.indexes(column) {
+        return Ok(());
+    }
+    match text.chars().count() {
+        count if count <= INDEXED_TEXT_CHARACTERS_MAX => Ok(()),
+        count => Err(format!(
+            "is indexed and has {count} characters, over {INDEXED_TEXT_CHARACTERS_MAX}"
+        )),
     }
 }
 

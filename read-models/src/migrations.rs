@@ -49,6 +49,14 @@ pub(crate) const POSTGRES: &[Migration] = &[
     },
 ];
 
+/// For `MySQL` and `MariaDB`. Their definitions are not transactional: every statement can be taken
+/// again, because a step that was interrupted is.
+pub(crate) const MYSQL: &[Migration] = &[Migration {
+    number: 1,
+    name: "generations",
+    sql: include_str!("../../migrations/mysql/0001_generations.sql"),
+}];
+
 impl Migration {
     /// SHA-256 of its statements, hexadecimal.
     pub(crate) fn checksum(&self) -> String {
@@ -98,7 +106,7 @@ mod tests {
 
     #[test]
     fn files_are_numbered_without_gaps() {
-        for known in [SQLITE, POSTGRES] {
+        for known in [SQLITE, POSTGRES, MYSQL] {
             assert!(known.iter().zip(1..).all(|(step, number)| step.number == number));
         }
     }

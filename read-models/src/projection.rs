@@ -25,6 +25,11 @@ pub trait Projection: Send + Sync + 'static {
     /// Its tables.
     fn tables(&self) -> &'static [&'static Table];
 
+    /// Where its tables belong in a distributed deployment; embedded, all are in one `SQLite` file.
+    fn home(&self) -> Home {
+        Home::Postgres
+    }
+
     /// Whether each of its rows belongs to one stream, so that it may be split by partition.
     fn keyed_by_stream(&self) -> bool;
 
@@ -34,6 +39,68 @@ pub trait Projection: Send + Sync + 'static {
 
     /// Folds one event. Only rows named by [`Projection::keys`] can be read.
     fn fold(&self, rows: &mut Rows, event: &RecordedEvent);
+}
+
+/// Where the tables of a projection belong when there are several databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// The server database.
+    Postgres,
+    /// `MySQL` or `MariaDB`, and nowhere else.
+    Mysql,
+    /// The server database, and a copy in Redis where there is one, which is asked first. The copy
+    /// is run, rebuilt and verified like a projection of its own.
+    Redis {
+        /// The name that operators call the copy by.
+        copy: &'static str,
+    },
+}
+
+/// The copy in Redis of a projection: the same fold under a name of its own.
+pub struct HotCopy {
+    name: &'static str,
+    of: Box<dyn Projection>,
+}
+
+impl HotCopy {
+    /// The copy, if the projection wants one.
+    #[must_use]
+    pub fn of(projection: Box<dyn Projection>) -> Option<Self> {
+        match projection.home() {
+            Home::Redis { copy } => Some(Self { name: copy, of: projection }),
+            Home::Postgres | Home::Mysql => None,
+        }
+    }
+}
+
+impl Projection for HotCopy {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn version(&self) -> u32 {
+        self.of.version()
+    }
+
+    fn tables(&self) -> &'static [&'static Table] {
+        self.of.tables()
+    }
+
+    fn home(&self) -> Home {
+        self.of.home()
+    }
+
+    fn keyed_by_stream(&self) -> bool {
+        self.of.keyed_by_stream()
+    }
+
+    fn keys(&self, event: &RecordedEvent, keys: &mut Vec<RowKey>) {
+        self.of.keys(event, keys);
+    }
+
+    fn fold(&self, rows: &mut Rows, event: &RecordedEvent) {
+        self.of.fold(rows, event);
+    }
 }
 
 /// A row of a table by its key values.

@@ -47,6 +47,61 @@ pub struct ProjectionState {
     pub live: bool,
 }
 
+impl ProjectionState {
+    /// A state as databases hold it: projection, number, version, vector, continuity, time of the
+    /// newest event, whether it is live.
+    pub(crate) fn from_values(values: Vec<Value>) -> Result<Self, ReadStoreError> {
+        let Ok(
+            [
+                Value::Text(projection),
+                Value::Integer(number),
+                Value::Integer(version),
+                Value::Text(vector),
+                Value::Text(continuity),
+                last_event_at,
+                Value::Bool(live),
+            ],
+        ) = <[Value; 7]>::try_from(values)
+        else {
+            return Err(ReadStoreError::corrupt("a generation with nulls"));
+        };
+        Ok(Self {
+            generation: Generation {
+                projection,
+                number: number.try_into().map_err(ReadStoreError::corrupt)?,
+            },
+            version: version.try_into().map_err(ReadStoreError::corrupt)?,
+            vector: vector.parse().map_err(ReadStoreError::corrupt)?,
+            continuity,
+            last_event_at: match last_event_at {
+                Value::Timestamp(instant) => Some(instant),
+                _ => None,
+            },
+            live,
+        })
+    }
+
+    /// A generation that exists, if it is of the version that was asked for.
+    pub(crate) fn of_version(self, version: u32) -> Result<Self, ReadStoreError> {
+        if self.version == version {
+            return Ok(self);
+        }
+        let (generation, is) = (self.generation, self.version);
+        Err(ReadStoreError::Refused(format!("{generation} is of version {is}, not {version}")))
+    }
+
+    /// Refuses to be promoted over a live one that has read further.
+    pub(crate) fn may_replace(&self, live: &Self) -> Result<(), ReadStoreError> {
+        if self.vector.covers(&live.vector) {
+            return Ok(());
+        }
+        Err(ReadStoreError::Refused(format!(
+            "{} is behind the live one: at {}, not yet at {}",
+            self.generation, self.vector, live.vector
+        )))
+    }
+}
+
 /// What one batch changes: all of it is committed, or nothing.
 #[derive(Debug)]
 pub struct Changes<'a> {
@@ -102,9 +157,22 @@ pub enum Applied {
     Superseded,
 }
 
+/// What a store can serve beyond keys and ordered indexes. A table that wants more is refused when
+/// it is to be created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Search for the words of a column.
+    pub full_text: bool,
+}
+
 /// Keeps tables and position vectors. Every call has the store's own deadline.
 #[async_trait::async_trait]
 pub trait ReadStore: Send + Sync + 'static {
+    /// What it can serve.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { full_text: true }
+    }
+
     /// Creates the store's own tables, if they are not there (migrations, forward only).
     ///
     /// # Errors
@@ -128,8 +196,8 @@ pub trait ReadStore: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`ReadStoreError::Refused`] when the number was used by a generation since dropped, or
-    /// exists
-    /// with another version; otherwise [`ReadStoreError`].
+    /// exists with another version, or a table wants what the store cannot serve; otherwise
+    /// [`ReadStoreError`].
     async fn create(
         &self,
         generation: &Generation,

@@ -20,6 +20,24 @@ pub struct Table {
     pub append_only: bool,
 }
 
+impl Table {
+    /// Whether the key or an ordered index holds the column.
+    #[must_use]
+    pub fn indexes(&self, column: &str) -> bool {
+        let ordered = |index: &Index| match index.kind {
+            IndexKind::Ordered(columns) => columns.contains(&column),
+            IndexKind::FullText(_) | IndexKind::Json(_) => false,
+        };
+        self.key().iter().any(|key| key.name == column) || self.indexes.iter().any(ordered)
+    }
+
+    /// The columns of the primary key.
+    #[must_use]
+    pub fn key(&self) -> &'static [Column] {
+        &self.columns[..self.key_columns]
+    }
+}
+
 /// A column of a table.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Column {

@@ -8,6 +8,7 @@ async fn world() -> Option<PostgresWorld> {
 
 read_models::read_store_contract!(world);
 read_models::read_queries_contract!(world);
+read_models::look_ups_contract!(world);
 
 #[cfg(test)]
 mod server {

@@ -26,6 +26,9 @@ fn names_of_projections_and_tables_are_their_own() {
         .flat_map(|projection| projection.tables())
         .map(|table| table.name)
         .collect();
+    // Copies in Redis are operated by their names, beside the others.
+    let copies = read_models::projections().into_iter().filter_map(read_models::HotCopy::of);
+    names.extend(copies.map(|copy| read_models::Projection::name(&copy)));
     let (projections, all) = (names.len(), tables.len());
 
     names.sort_unstable();

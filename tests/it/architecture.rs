@@ -30,6 +30,10 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("rdkafka", &["event-log"]),
     ("apache-avro", &["event-log"]),
     ("tokio-postgres", &["read-models", "keys"]),
+    ("deadpool", &["read-models"]),
+    ("deadpool-postgres", &["read-models", "keys"]),
+    ("mysql_async", &["read-models"]),
+    ("redis", &["read-models"]),
     ("chacha20poly1305", &["keys"]),
     (
         "axum",

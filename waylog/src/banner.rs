@@ -14,9 +14,12 @@ pub(crate) fn banner(url: &str, mode: &Mode, settings: &Settings, durability: &s
         Mode::Embedded => {
             line(&mut text, "log", &format!("embedded, in {}", settings.places.data_dir.display()));
         }
-        Mode::Distributed { brokers, postgres, .. } => {
+        Mode::Distributed { brokers, postgres, mysql, redis, .. } => {
             line(&mut text, "log", &format!("Kafka at {brokers}"));
             line(&mut text, "read models", &postgres.to_string());
+            for also in [mysql, redis].into_iter().flatten() {
+                line(&mut text, "", &also.to_string());
+            }
         }
     }
     line(&mut text, "durable", durability);

@@ -13,7 +13,7 @@ use axum::response::IntoResponse as _;
 use command_api::CommandApi;
 use keys::Keyring;
 use lanes::{LaneSettings, Lanes, LanesParts, LocalStreamStores, StreamStores};
-use projectors::{Placement, ProjectorSettings, Projectors};
+use projectors::{ProjectorSettings, Projectors};
 use query_api::proxy::{Methods, Passage, Proxy, ProxyLimits};
 use query_api::{QueryApi, QuerySettings};
 use service_kit::auth::{Identity, Role};
@@ -196,14 +196,7 @@ impl Site<'_> {
     }
 
     fn projectors(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
-        let store = stores::open(&self.settings.places)?;
-        let placements = read_models::projections()
-            .into_iter()
-            .map(|projection| Placement {
-                projection: Arc::from(projection),
-                store: Arc::clone(&store),
-            })
-            .collect();
+        let placements = stores::open(&self.settings.places)?.placements();
         let (log, codec) = (Arc::clone(&self.open.log), Arc::clone(&self.open.codec));
         let projectors = Projectors::start(log, codec, placements, ProjectorSettings::default());
         let watched = projectors.clone();

@@ -7,6 +7,8 @@ use clap::{Args, ValueEnum};
 use service_kit::config::{AuthSection, HttpSection, TelemetrySection};
 use service_kit::secret::ConnectionUrl;
 
+use crate::stores;
+
 /// Everything that `serve` can be told.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Settings {
@@ -58,6 +60,12 @@ pub(crate) struct Places {
     /// PostgreSQL for the read models and the keys of personal data
     #[arg(long, env = "WAYLOG_POSTGRES_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) postgres_url: Option<ConnectionUrl>,
+    /// MySQL or MariaDB, for the read models that belong there
+    #[arg(long, env = "WAYLOG_MYSQL_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) mysql_url: Option<ConnectionUrl>,
+    /// Redis, for faster copies of some read models; without it PostgreSQL answers
+    #[arg(long, env = "WAYLOG_REDIS_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) redis_url: Option<ConnectionUrl>,
 }
 
 /// Which services run, and how others reach this process.
@@ -118,6 +126,10 @@ pub(crate) enum Mode {
         registry: ConnectionUrl,
         /// The read models.
         postgres: ConnectionUrl,
+        /// Those that belong there.
+        mysql: Option<ConnectionUrl>,
+        /// Copies of some.
+        redis: Option<ConnectionUrl>,
     },
 }
 
@@ -144,7 +156,9 @@ impl Places {
                  and --postgres-url too",
             ));
         };
-        Ok(Mode::Distributed { brokers, registry, postgres })
+        let (mysql, redis) = (self.mysql_url.clone(), self.redis_url.clone());
+        stores::check_homes(&read_models::projections(), mysql.is_some())?;
+        Ok(Mode::Distributed { brokers, registry, postgres, mysql, redis })
     }
 }
 
@@ -215,6 +229,21 @@ mod tests {
 
         assert!(error.contains("--schema-registry-url"), "{error}");
         assert!(error.contains("--postgres-url"), "{error}");
+    }
+
+    #[test]
+    fn mysql_and_redis_join_where_they_are_named() {
+        let distributed = [
+            ["--kafka-brokers", "127.0.0.1:9092"],
+            ["--schema-registry-url", "http://registry"],
+            ["--postgres-url", "postgres://database"],
+            ["--redis-url", "redis://cache"],
+        ];
+
+        let mode = settings(&distributed.concat()).places.mode().unwrap();
+
+        let Mode::Distributed { mysql, redis, .. } = mode else { panic!("{mode:?}") };
+        assert_eq!((mysql.is_some(), redis.is_some()), (false, true));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod continuity;
 mod embedded;
 mod faults;
+mod forgetful;
 mod http;
 mod live;
 mod parking;

@@ -59,34 +59,7 @@ const STATES: &str = "SELECT g.projection, g.number, g.version, g.vector, g.cont
 fn read_state(row: &Row) -> Outcome<ProjectionState> {
     use ColumnType::{Bool, Integer, Text, Timestamp as Instant};
     let values = read_row(row, [Text, Integer, Integer, Text, Text, Instant, Bool])?;
-    let Ok(
-        [
-            Value::Text(projection),
-            Value::Integer(number),
-            Value::Integer(version),
-            Value::Text(vector),
-            Value::Text(continuity),
-            last_event_at,
-            Value::Bool(live),
-        ],
-    ) = <[Value; 7]>::try_from(values)
-    else {
-        return Err(ReadStoreError::corrupt("a generation with nulls"));
-    };
-    Ok(ProjectionState {
-        generation: Generation {
-            projection,
-            number: number.try_into().map_err(ReadStoreError::corrupt)?,
-        },
-        version: version.try_into().map_err(ReadStoreError::corrupt)?,
-        vector: vector.parse().map_err(ReadStoreError::corrupt)?,
-        continuity,
-        last_event_at: match last_event_at {
-            Value::Timestamp(instant) => Some(instant),
-            _ => None,
-        },
-        live,
-    })
+    ProjectionState::from_values(values)
 }
 
 /// All generations that are not dropped.
@@ -139,7 +112,7 @@ pub(super) async fn create(
     let tx = durable(connection).await?;
     // Looked up first: inserting would wait for a batch that is being written.
     if let Some(state) = state(&tx, generation).await? {
-        return of_version(state, version);
+        return state.of_version(version);
     }
     let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
     let (projection, number) = (&generation.projection, i64::from(generation.number));
@@ -154,7 +127,7 @@ pub(super) async fn create(
         .map_err(fault)?;
     if inserted == 0 {
         let state = state(&tx, generation).await?;
-        return of_version(state.ok_or_else(|| ReadStoreError::dropped(generation))?, version);
+        return state.ok_or_else(|| ReadStoreError::dropped(generation))?.of_version(version);
     }
     for table in tables {
         tx.batch_execute(&ddl::create_table(generation, table)?).await.map_err(fault)?;
@@ -216,15 +189,6 @@ async fn create_indexes(
     tx.execute(sql, &[key.0, &key.1]).await.map(|_| ()).map_err(fault)
 }
 
-/// A generation that exists, if it is of the version that was asked for.
-fn of_version(state: ProjectionState, version: u32) -> Outcome<ProjectionState> {
-    if state.version == version {
-        return Ok(state);
-    }
-    let (generation, is) = (state.generation, state.version);
-    Err(ReadStoreError::Refused(format!("{generation} is of version {is}, not {version}")))
-}
-
 /// Moves the live pointer and the views.
 pub(super) async fn promote(connection: &mut Object, generation: &Generation) -> Outcome<()> {
     let tx = durable(connection).await?;
@@ -239,13 +203,8 @@ pub(super) async fn promote(connection: &mut Object, generation: &Generation) ->
     .map_err(fault)?;
     let next = state(&tx, generation).await?;
     let next = next.ok_or_else(|| ReadStoreError::unknown(generation))?;
-    if let [live] = live(&tx, &[projection]).await?.as_slice()
-        && !next.vector.covers(&live.vector)
-    {
-        return Err(ReadStoreError::Refused(format!(
-            "{generation} is behind the live one: at {}, not yet at {}",
-            next.vector, live.vector
-        )));
+    if let [live] = live(&tx, &[projection]).await?.as_slice() {
+        next.may_replace(live)?;
     }
     let number = i64::from(generation.number);
     let sql = "UPDATE waylog_live SET number = $2 WHERE projection = $1";

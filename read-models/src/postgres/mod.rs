@@ -13,8 +13,10 @@ pub(crate) mod values;
 
 use domain::PositionVector;
 
+use self::pool::Connections;
 pub use self::pool::PostgresSettings;
-use self::pool::{Connections, call, switched};
+use self::pool::switched;
+use crate::call::call;
 use crate::check::check_changes;
 use crate::projection::RowKey;
 use crate::store::{

@@ -7,9 +7,11 @@ use std::time::Duration;
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
 };
+use tokio::time::error::Elapsed;
 use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
 
+use crate::call::late;
 use crate::store::ReadStoreError;
 
 /// Where the database is, how long calls may take, and how many run at once.
@@ -114,37 +116,21 @@ impl Connections {
             Err(_) => Err(late(self.deadline)),
         }
     }
-}
 
-/// Makes a call on a connection within a deadline:
-/// `call!(connections, deadline, connection => future)`.
-macro_rules! call {
-    ($connections:expr, $deadline:expr, $connection:ident => $future:expr) => {{
-        let mut connection = $connections.connection().await?;
-        let outcome = {
-            let $connection = &mut connection;
-            tokio::time::timeout($deadline, $future).await
-        };
-        $crate::postgres::pool::settle(connection, $deadline, outcome)
-    }};
-}
-pub(crate) use call;
-
-/// Gives the connection back; one whose call is still running is closed, so that nobody else waits
-/// behind that call.
-pub(crate) fn settle<T>(
-    connection: Object,
-    deadline: Duration,
-    outcome: Result<Result<T, ReadStoreError>, tokio::time::error::Elapsed>,
-) -> Result<T, ReadStoreError> {
-    outcome.unwrap_or_else(|_| {
-        drop(Object::take(connection));
-        Err(late(deadline))
-    })
-}
-
-fn late(deadline: Duration) -> ReadStoreError {
-    ReadStoreError::Unavailable(format!("no answer within {deadline:?}"), None)
+    /// Gives the connection back; one whose call is still running is closed, so that nobody else
+    /// waits behind that call.
+    #[expect(clippy::unused_self, reason = "`call!` asks the pool, whichever it is")]
+    pub(crate) fn settle<T>(
+        &self,
+        connection: Object,
+        deadline: Duration,
+        outcome: Result<Result<T, ReadStoreError>, Elapsed>,
+    ) -> Result<T, ReadStoreError> {
+        outcome.unwrap_or_else(|_| {
+            drop(Object::take(connection));
+            Err(late(deadline))
+        })
+    }
 }
 
 /// What an error of the database or of its client means to a caller.

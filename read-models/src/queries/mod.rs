@@ -7,7 +7,10 @@
 mod activity_feed;
 mod audit;
 mod cursor;
+mod hot;
 mod itineraries;
+mod look_up;
+mod mysql;
 mod payments;
 mod postgres;
 mod sqlite;
@@ -21,12 +24,16 @@ use domain::{Position, PositionVector, Timestamp};
 
 pub use self::audit::{EVENTS_MAX, EventsAfter};
 pub use self::cursor::InvalidCursor;
+use self::hot::{Hot, Nowhere};
 pub use self::itineraries::{
     COMMENTS_MAX, IDS_MAX, ItineraryDetail, ItineraryFilter, ItineraryScope, ListedItinerary,
 };
+pub use self::look_up::{By, LookUp, Range};
 use self::statement::{Dialect, Sql, Statement};
 pub use self::work_lists::{ProviderCursor, WORK_MAX, WorkCursor};
+use crate::mysql::MysqlReaders;
 use crate::postgres::PostgresReaders;
+use crate::redis::RedisReaders;
 use crate::sqlite::SqliteReaders;
 use crate::store::{ParkedStream, ProjectionState, ReadStoreError};
 use crate::table::{ColumnType, Value};
@@ -39,6 +46,8 @@ const POLL: (Duration, Duration) = (Duration::from_millis(5), Duration::from_mil
 /// Asks the live generations of the read models.
 pub struct ReadQueries {
     executor: Box<dyn Executor>,
+    mysql: Option<(Vec<&'static str>, Box<dyn Executor>)>,
+    hot: Option<Hot>,
 }
 
 /// Who asks: what they may see is part of the question.
@@ -143,9 +152,9 @@ impl QueryError {
 type Plan = Box<dyn FnOnce(&[ProjectionState], Dialect) -> Vec<Statement> + Send>;
 
 /// What was found at one moment: live generations in the order asked for, rows by statement.
-struct Snapshot {
-    states: Vec<ProjectionState>,
-    rows: Vec<Vec<Vec<Value>>>,
+pub(crate) struct Snapshot {
+    pub(crate) states: Vec<ProjectionState>,
+    pub(crate) rows: Vec<Vec<Vec<Value>>>,
 }
 
 /// Runs a plan in one read-only transaction.
@@ -169,16 +178,64 @@ fn ordered(
 }
 
 impl ReadQueries {
+    fn of(executor: Box<dyn Executor>) -> Self {
+        Self { executor, mysql: None, hot: None }
+    }
+
+    /// Asks `MySQL` for these projections, and who is asked already for the others.
+    #[must_use]
+    pub fn with_mysql(
+        self,
+        readers: MysqlReaders,
+        projections: impl IntoIterator<Item = &'static str>,
+    ) -> Self {
+        let mysql = Some((projections.into_iter().collect(), Box::new(readers) as Box<_>));
+        Self { mysql, ..self }
+    }
+
+    /// Asks Redis first where it holds a copy: given by projection and name of the copy.
+    #[must_use]
+    pub fn with_redis(
+        self,
+        readers: RedisReaders,
+        copies: impl IntoIterator<Item = (&'static str, &'static str)>,
+    ) -> Self {
+        Self { hot: Some(Hot::new(readers, copies)), ..self }
+    }
+
+    /// Asks Redis alone, which answers look-ups and nothing else.
+    #[must_use]
+    pub fn redis(
+        readers: RedisReaders,
+        copies: impl IntoIterator<Item = (&'static str, &'static str)>,
+    ) -> Self {
+        Self::of(Box::new(Nowhere)).with_redis(readers, copies)
+    }
+
+    /// Who is asked for a projection.
+    fn executor_of(&self, projection: &str) -> &dyn Executor {
+        match &self.mysql {
+            Some((here, mysql)) if here.contains(&projection) => &**mysql,
+            _ => &*self.executor,
+        }
+    }
+
     /// Asks a `PostgreSQL` database.
     #[must_use]
     pub fn postgres(readers: PostgresReaders) -> Self {
-        Self { executor: Box::new(readers) }
+        Self::of(Box::new(readers))
+    }
+
+    /// Asks a `MySQL` or `MariaDB` database.
+    #[must_use]
+    pub fn mysql(readers: MysqlReaders) -> Self {
+        Self::of(Box::new(readers))
     }
 
     /// Asks a `SQLite` file.
     #[must_use]
     pub fn sqlite(readers: SqliteReaders) -> Self {
-        Self { executor: Box::new(readers) }
+        Self::of(Box::new(readers))
     }
 
     /// How far the live generation of a projection has read.
@@ -186,7 +243,15 @@ impl ReadQueries {
     /// # Errors
     /// [`QueryError::Store`], unavailable when the projection has no live generation.
     pub async fn position(&self, projection: &str) -> Result<ReadPosition, QueryError> {
-        let snapshot = self.executor.read(&[projection], Box::new(|_, _| Vec::new())).await?;
+        self.position_from(projection, &PositionVector::empty()).await
+    }
+
+    async fn position_from(
+        &self,
+        projection: &str,
+        at_least: &PositionVector,
+    ) -> Result<ReadPosition, QueryError> {
+        let snapshot = self.find(projection, Vec::new(), at_least).await?;
         Ok(ReadPosition::from(&snapshot.states[0]))
     }
 
@@ -204,7 +269,7 @@ impl ReadQueries {
         let until = Instant::now() + wait;
         let mut pause = POLL.0;
         loop {
-            let position = self.position(projection).await?;
+            let position = self.position_from(projection, vector).await?;
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || position.vector.covers(vector) {
                 return Ok(position);
@@ -233,7 +298,8 @@ impl ReadQueries {
             sql.push(" AND stream = ").bind(Value::Text(name));
             vec![sql.of([ColumnType::Integer, ColumnType::Integer, ColumnType::Text])]
         };
-        let mut snapshot = self.executor.read(&[projection], Box::new(plan)).await?;
+        let server = self.executor_of(projection);
+        let mut snapshot = server.read(&[projection], Box::new(plan)).await?;
         let parked = snapshot.rows[0].pop().map(|row| match <[Value; 3]>::try_from(row) {
             Ok([Value::Integer(partition), Value::Integer(offset), Value::Text(reason)]) => {
                 let partition = partition.try_into().map_err(ReadStoreError::corrupt)?;

@@ -7,9 +7,10 @@ use tokio_postgres::types::ToSql;
 
 use super::statement::{Dialect, Statement};
 use super::{Executor, Plan, Snapshot, ordered};
+use crate::call::call;
 use crate::postgres::PostgresReaders;
 use crate::postgres::catalog::live;
-use crate::postgres::pool::{call, fault, switched};
+use crate::postgres::pool::{fault, switched};
 use crate::postgres::values::read_row;
 use crate::store::ReadStoreError;
 use crate::table::Value;

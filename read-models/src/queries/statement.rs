@@ -1,5 +1,6 @@
-//! One statement, written once for two dialects.
+//! One statement, written once for the dialects: a model's server database, and `SQLite`.
 
+use crate::mysql::ddl::words_table;
 use crate::postgres::ddl::full_text_vector;
 use crate::postgres::values::type_name;
 use crate::store::Generation;
@@ -9,6 +10,7 @@ use crate::table::{ColumnType, Table, Value};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     Postgres,
+    Mysql,
     Sqlite,
 }
 
@@ -43,6 +45,8 @@ impl Sql {
         let number = self.parameters.len() + 1;
         let place = match self.dialect {
             Dialect::Postgres => format!("${number}::{}", type_name(type_of(&value))),
+            // Places have no numbers there: parameters come in the order of the text.
+            Dialect::Mysql => "?".to_owned(),
             Dialect::Sqlite => format!("?{number}"),
         };
         self.parameters.push(value);
@@ -93,6 +97,23 @@ impl Sql {
                 let words: Vec<_> = words.iter().map(|word| format!("'{word}':*")).collect();
                 self.push(&format!("{vector} @@ (")).bind(Value::Text(words.join(" & ")));
                 self.push(")::tsquery")
+            }
+            Dialect::Mysql => {
+                let of_index = words_table(generation, table, index);
+                let of = |alias: &str| {
+                    let names = table.key().iter().map(|key| format!("{alias}.\"{}\"", key.name));
+                    names.collect::<Vec<_>>().join(", ")
+                };
+                for (nth, word) in words.iter().enumerate() {
+                    let and = if nth == 0 { "" } else { " AND " };
+                    self.push(&format!(
+                        "{and}({}) IN (SELECT {} FROM \"{of_index}\" w WHERE w.word LIKE ",
+                        of(alias),
+                        of("w")
+                    ));
+                    self.bind(Value::Text(format!("{word}%"))).push(")");
+                }
+                self
             }
             Dialect::Sqlite => {
                 let index = format!("{}_{index}", generation.physical_name(table.name));

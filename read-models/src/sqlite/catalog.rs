@@ -110,12 +110,7 @@ pub(super) fn create(
 ) -> Outcome<ProjectionState> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
     if let Some(state) = state(&tx, generation)? {
-        return if state.version == version {
-            Ok(state)
-        } else {
-            let is = state.version;
-            Err(ReadStoreError::Refused(format!("{generation} is of version {is}, not {version}")))
-        };
+        return state.of_version(version);
     }
     let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
     let names = serde_json::to_string(&names).expect("names are text");
@@ -148,13 +143,8 @@ pub(super) fn create(
 pub(super) fn promote(connection: &mut Connection, generation: &Generation) -> Outcome<()> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
     let next = state(&tx, generation)?.ok_or_else(|| ReadStoreError::unknown(generation))?;
-    if let Some(live) = live(&tx, &generation.projection)?
-        && !next.vector.covers(&live.vector)
-    {
-        return Err(ReadStoreError::Refused(format!(
-            "{generation} is behind the live one: at {}, not yet at {}",
-            next.vector, live.vector
-        )));
+    if let Some(live) = live(&tx, &generation.projection)? {
+        next.may_replace(&live)?;
     }
     let sql = "UPDATE waylog_live SET number = ?2 WHERE projection = ?1";
     tx.execute(sql, params![generation.projection, generation.number]).map_err(fault)?;

@@ -5,9 +5,13 @@
 
 pub mod harness;
 pub mod loader;
+#[expect(clippy::unwrap_used, reason = "what a test expects")]
+pub mod look_up_suite;
+pub mod mysql_world;
 pub mod payment_samples;
 #[expect(clippy::unwrap_used, reason = "what a test expects")]
 pub mod query_suite;
+pub mod redis_world;
 pub mod saga_samples;
 pub mod sales;
 pub mod samples;

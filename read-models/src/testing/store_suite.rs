@@ -44,6 +44,8 @@ macro_rules! read_store_contract {
             many_keys_and_large_batches_are_taken,
             reopening_keeps_everything,
             an_unknown_generation_is_refused,
+            tables_that_the_store_cannot_serve_are_refused,
+            texts_in_an_index_are_bounded_alike_everywhere,
         );
     };
     (@cases $world:path: $($case:ident,)+) => {$(
@@ -60,31 +62,38 @@ const fn column(name: &'static str, column_type: ColumnType, nullable: bool) -> 
     Column { name, column_type, nullable, comment: "It's a column of a test" }
 }
 
+const TIME: Index = Index { name: "time", kind: IndexKind::Ordered(&["happened_at", "number"]) };
+
 /// A table with every type of column, and a key of two.
 pub const SAMPLES: &Table = &Table {
     name: "samples",
     comment: "Every type of column",
-    columns: &[
-        column("kind", ColumnType::Text, false),
-        column("number", ColumnType::Integer, false),
-        column("flag", ColumnType::Bool, true),
-        column("amount", ColumnType::Integer, true),
-        column("title", ColumnType::Text, true),
-        column("owner", ColumnType::Uuid, true),
-        column("happened_at", ColumnType::Timestamp, true),
-        column("day", ColumnType::Date, true),
-        column("document", ColumnType::Json, true),
-        column("digest", ColumnType::Digest, true),
-        column("words", ColumnType::Text, false),
-    ],
+    columns: SAMPLE_COLUMNS,
     key_columns: 2,
     indexes: &[
-        Index { name: "time", kind: IndexKind::Ordered(&["happened_at", "number"]) },
+        TIME,
         Index { name: "words", kind: IndexKind::FullText("words") },
         Index { name: "document", kind: IndexKind::Json("document") },
     ],
     append_only: false,
 };
+
+/// The same table for stores that do not search for words.
+const WORDLESS_SAMPLES: &Table = &Table { indexes: &[TIME], ..*SAMPLES };
+
+const SAMPLE_COLUMNS: &[Column] = &[
+    column("kind", ColumnType::Text, false),
+    column("number", ColumnType::Integer, false),
+    column("flag", ColumnType::Bool, true),
+    column("amount", ColumnType::Integer, true),
+    column("title", ColumnType::Text, true),
+    column("owner", ColumnType::Uuid, true),
+    column("happened_at", ColumnType::Timestamp, true),
+    column("day", ColumnType::Date, true),
+    column("document", ColumnType::Json, true),
+    column("digest", ColumnType::Digest, true),
+    column("words", ColumnType::Text, false),
+];
 
 /// A table whose rows are only inserted.
 pub const ENTRIES: &Table = &Table {
@@ -101,6 +110,11 @@ pub const ENTRIES: &Table = &Table {
 
 /// Both tables.
 pub const TABLES: &[&Table] = &[ENTRIES, SAMPLES];
+
+/// Both, as the store can serve them.
+fn tables(store: &dyn ReadStore) -> &'static [&'static Table] {
+    if store.capabilities().full_text { TABLES } else { &[ENTRIES, WORDLESS_SAMPLES] }
+}
 
 fn generation(number: u32) -> Generation {
     Generation { projection: "suite".to_owned(), number }
@@ -143,7 +157,7 @@ struct Writer<'s> {
 impl<'s> Writer<'s> {
     async fn create(store: &'s dyn ReadStore, number: u32) -> Self {
         let generation = generation(number);
-        store.create(&generation, 1, TABLES).await.unwrap();
+        store.create(&generation, 1, tables(store)).await.unwrap();
         Self { store, generation, vector: PositionVector::empty(), rows: BTreeMap::new() }
     }
 

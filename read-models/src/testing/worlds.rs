@@ -63,6 +63,18 @@ impl StoreWorld for SqliteWorld {
     }
 }
 
+/// What the variable says; nothing, with a sentence, when it is not set and not required.
+#[expect(clippy::print_stderr, reason = "a skipped test must be seen by whoever runs it")]
+pub(super) fn named(variable: &str) -> Option<String> {
+    if let Ok(url) = std::env::var(variable) {
+        return Some(url);
+    }
+    let required = std::env::var("WAYLOG_TEST_REQUIRE_SERVICES").is_ok_and(|v| v == "1");
+    assert!(!required, "{variable} is not set, and services are required");
+    eprintln!("skipped: {variable} is not set");
+    None
+}
+
 /// A schema of its own in the `PostgreSQL` database that `WAYLOG_POSTGRES_URL` names.
 pub struct PostgresWorld {
     url: String,
@@ -75,14 +87,8 @@ impl PostgresWorld {
     ///
     /// # Panics
     /// When the database does not answer, or `WAYLOG_TEST_REQUIRE_SERVICES=1` and none is named.
-    #[expect(clippy::print_stderr, reason = "a skipped test must be seen by whoever runs it")]
     pub async fn new() -> Option<Self> {
-        let Ok(url) = std::env::var("WAYLOG_POSTGRES_URL") else {
-            let required = std::env::var("WAYLOG_TEST_REQUIRE_SERVICES").is_ok_and(|v| v == "1");
-            assert!(!required, "WAYLOG_POSTGRES_URL is not set, and services are required");
-            eprintln!("skipped: WAYLOG_POSTGRES_URL is not set");
-            return None;
-        };
+        let url = named("WAYLOG_POSTGRES_URL")?;
         let schema = format!("waylog_test_{}", Uuid::now_v7().simple());
         execute(&url, &format!("CREATE SCHEMA \"{schema}\"")).await;
         let settings = PostgresSettings {

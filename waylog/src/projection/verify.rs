@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
-use projectors::{Placement, ProjectorSettings, Verification, verify};
+use projectors::{ProjectorSettings, Verification, verify};
 use read_models::{ReadStore as _, SqliteReadStore, SqliteSettings};
 use serde_json::json;
 
@@ -64,13 +64,13 @@ pub(crate) async fn verification(
     places: &Places,
     open: &OpenLog,
 ) -> anyhow::Result<Verification> {
-    let projection = read_models::projections().into_iter().find(|one| one.name() == name);
-    let projection = projection.with_context(|| format!("there is no projection `{name}`"))?;
+    let mut placements = stores::look(places)?.placements().into_iter();
+    let placement = placements.find(|placement| placement.projection.name() == name);
+    let placement = placement.with_context(|| format!("there is no projection `{name}`"))?;
     let scratch_dir = tempfile::tempdir()?;
     let path = scratch_dir.path().join("scratch.sqlite");
     let scratch = SqliteReadStore::open(&path, SqliteSettings::default())?;
     scratch.prepare().await?;
-    let placement = Placement { projection: Arc::from(projection), store: stores::look(places)? };
     let (log, codec) = (Arc::clone(&open.log), Arc::clone(&open.codec));
     let settings = ProjectorSettings::default();
     Ok(verify(log, codec, &placement, Arc::new(scratch), settings).await?)

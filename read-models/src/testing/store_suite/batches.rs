@@ -287,3 +287,24 @@ pub async fn an_unknown_generation_is_refused(world: &impl StoreWorld) {
     assert!(matches!(store.promote(&generation(4)).await, Err(ReadStoreError::Refused(_))));
     assert!(matches!(store.sums(&generation(4)).await, Err(ReadStoreError::Refused(_))));
 }
+
+/// What one store's index cannot hold no store takes.
+pub async fn texts_in_an_index_are_bounded_alike_everywhere(world: &impl StoreWorld) {
+    let store = world.open();
+    store.prepare().await.unwrap();
+    let mut writer = Writer::create(&*store, 1).await;
+    let long = |characters: usize| {
+        let mut row = sample(1, "one");
+        row[0] = Value::Text("🗼".repeat(characters));
+        vec![TableChange {
+            table: SAMPLES,
+            rows: vec![RowChange { before: None, after: Some(row) }],
+        }]
+    };
+
+    let refused = writer.apply(long(256)).await.unwrap_err();
+    let taken = writer.apply(long(255)).await.unwrap();
+
+    assert!(refused.to_string().contains("over 255"), "{refused}");
+    assert_eq!(taken, Applied::Committed);
+}

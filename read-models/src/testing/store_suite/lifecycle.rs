@@ -2,7 +2,7 @@
 
 use domain::PositionVector;
 
-use super::{SAMPLES, TABLES, Writer, generation, sample, sample_key};
+use super::{SAMPLES, TABLES, Writer, generation, sample, sample_key, tables};
 use crate::store::{ParkedStream, ReadStore, ReadStoreError};
 use crate::sum::TableSum;
 use crate::testing::worlds::StoreWorld;
@@ -24,8 +24,8 @@ pub async fn a_new_generation_is_empty_and_the_first_is_live(world: &impl StoreW
     let store = world.open();
     store.prepare().await.unwrap();
 
-    let first = store.create(&generation(1), 1, TABLES).await.unwrap();
-    let second = store.create(&generation(2), 2, TABLES).await.unwrap();
+    let first = store.create(&generation(1), 1, tables(&*store)).await.unwrap();
+    let second = store.create(&generation(2), 2, tables(&*store)).await.unwrap();
 
     assert_eq!((first.vector, first.version), (PositionVector::empty(), 1));
     assert_eq!((first.last_event_at, first.continuity.as_str()), (None, ""));
@@ -43,13 +43,14 @@ pub async fn creating_twice_at_once_creates_once(world: &impl StoreWorld) {
 
     let generation = generation(1);
     let created =
-        futures::future::join_all(stores.iter().map(|s| s.create(&generation, 1, TABLES))).await;
+        futures::future::join_all(stores.iter().map(|s| s.create(&generation, 1, tables(&**s))))
+            .await;
 
     for state in created {
         assert!(state.unwrap().live);
     }
     assert_eq!(stores[0].generations().await.unwrap().len(), 1);
-    let other_version = stores[1].create(&generation, 2, TABLES).await;
+    let other_version = stores[1].create(&generation, 2, tables(&*stores[1])).await;
     assert!(refusal(other_version.map(|_| ())).contains("version 1"));
 }
 
@@ -149,7 +150,7 @@ pub async fn a_dropped_generation_is_gone_for_good(world: &impl StoreWorld) {
     assert_eq!(store.generations().await.unwrap().len(), 1);
     assert!(store.load(&generation(2), SAMPLES, &[sample_key(1)]).await.is_err());
     assert!(dropped.apply(Vec::new()).await.is_err());
-    let again = store.create(&generation(2), 1, TABLES).await;
+    let again = store.create(&generation(2), 1, tables(&*store)).await;
     assert!(refusal(again.map(|_| ())).contains("dropped"));
     assert_eq!(live.load([1]).await.len(), 1);
     assert_eq!(store.parked(&generation(2)).await.unwrap(), Vec::<ParkedStream>::new());
@@ -173,4 +174,18 @@ pub async fn reopening_keeps_everything(world: &impl StoreWorld) {
     after.write(vec![sample(1, "uno"), sample(2, "dos")], &[]).await;
     assert_eq!(after.load([1, 2]).await, [sample(1, "uno"), sample(2, "dos")]);
     after.check_sums().await;
+}
+
+/// What a store cannot serve it does not create: nothing is left out in silence.
+pub async fn tables_that_the_store_cannot_serve_are_refused(world: &impl StoreWorld) {
+    let store = world.open();
+    store.prepare().await.unwrap();
+
+    let created = store.create(&generation(1), 1, TABLES).await;
+
+    let served = store.capabilities().full_text;
+    assert_eq!(store.generations().await.unwrap().len(), usize::from(served));
+    if !served {
+        assert!(refusal(created.map(|_| ())).contains("samples"));
+    }
 }

@@ -1,0 +1,178 @@
+//! The store in `MySQL` or `MariaDB` keeps the contract of every read store, and the questions have
+//! the same answers there.
+
+use read_models::testing::mysql_world::MysqlWorld;
+
+async fn world() -> Option<MysqlWorld> {
+    MysqlWorld::new().await
+}
+
+read_models::read_store_contract!(world);
+read_models::read_queries_contract!(world);
+read_models::look_ups_contract!(world);
+
+#[cfg(test)]
+mod server {
+    use std::time::{Duration, Instant};
+
+    use mysql_async::prelude::Queryable as _;
+    use read_models::testing::loader::{Loader, load_all};
+    use read_models::testing::mysql_world::MysqlWorld;
+    use read_models::testing::samples::{SampleLog, created};
+    use read_models::testing::worlds::{SqliteWorld, StoreWorld as _};
+    use read_models::{
+        Generation, MysqlReadStore, MysqlSettings, ReadStore as _, ReadStoreError, projections,
+    };
+    use uuid::Uuid;
+
+    fn events() -> Vec<domain::RecordedEvent> {
+        let mut log = SampleLog::new();
+        for n in 1..=40 {
+            let id = Uuid::from_u128(n);
+            log.append(u32::try_from(n % 3).unwrap(), id, id, created(id, id, "Évora"));
+        }
+        log.into_events()
+    }
+
+    fn generation(number: u32) -> Generation {
+        Generation { projection: "itineraries".to_owned(), number }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_away_or_silent_is_unavailable_within_the_deadline() {
+        // Accepts connections (by the backlog) and never says a word.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let silent_port = silent.local_addr().unwrap().port();
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let closed_port = closed.local_addr().unwrap().port();
+        drop(closed);
+
+        for port in [silent_port, closed_port] {
+            let deadline = Duration::from_millis(300);
+            let url = format!("mysql://nobody@127.0.0.1:{port}/none");
+            let settings = MysqlSettings { deadline, ..MysqlSettings::new(url) };
+            let store = MysqlReadStore::new(&settings).unwrap();
+            let start = Instant::now();
+
+            let error = store.generations().await.unwrap_err();
+
+            assert!(matches!(error, ReadStoreError::Unavailable(..)), "{error:?}");
+            assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_waits_for_a_lock_gives_up_and_leaves_the_store_usable() {
+        let Some(world) = MysqlWorld::new().await else { return };
+        let store = world.open();
+        store.prepare().await.unwrap();
+        load_all(&*store, &events()[..20], 7).await.unwrap();
+        let deadline = Duration::from_secs(3);
+        let settings = MysqlSettings { deadline, ..world.settings().clone() };
+        let hurried = MysqlReadStore::new(&settings).unwrap();
+        let all = projections();
+        let mut loader = Loader::new(&hurried, &*all[0], 1).await.unwrap();
+        let mut holder = world.client().await;
+        let mut tx = holder.start_transaction(mysql_async::TxOpts::new()).await.unwrap();
+        tx.query_drop("UPDATE waylog_generations SET continuity = 'held'").await.unwrap();
+
+        let locked = loader.batch(&events()).await.unwrap_err();
+        tx.rollback().await.unwrap();
+        let free = loader.batch(&events()).await;
+
+        assert!(matches!(locked, ReadStoreError::Unavailable(..)), "{locked:?}");
+        assert!(locked.to_string().contains("ock wait"), "{locked}");
+        assert!(free.is_ok(), "{free:?}");
+    }
+
+    #[tokio::test]
+    async fn the_same_events_have_the_same_sums_in_every_store() {
+        let Some(world) = MysqlWorld::new().await else { return };
+        let (mysql, sqlite_world) = (world.open(), SqliteWorld::new());
+        let sqlite = sqlite_world.open();
+        for (store, batch) in [(&mysql, 3), (&sqlite, 17)] {
+            store.prepare().await.unwrap();
+            load_all(&**store, &events(), batch).await.unwrap();
+        }
+
+        for projection in projections() {
+            let generation = Generation { projection: projection.name().to_owned(), number: 1 };
+            let sums = mysql.sums(&generation).await.unwrap();
+            let computed = mysql.recompute_sums(&generation, projection.tables()).await.unwrap();
+
+            assert_eq!(sums, sqlite.sums(&generation).await.unwrap());
+            assert_eq!(sums, computed);
+        }
+    }
+
+    #[tokio::test]
+    async fn people_find_readable_views_of_the_live_tables() {
+        let Some(world) = MysqlWorld::new().await else { return };
+        let store = world.open();
+        store.prepare().await.unwrap();
+        load_all(&*store, &events(), 50).await.unwrap();
+        let mut client = world.client().await;
+        let all = projections();
+        let mut rebuilt = Loader::new(&*store, &*all[0], 2).await.unwrap();
+        rebuilt.batch(&events()).await.unwrap();
+        let sql = "SELECT itinerary_id, CAST(start_date AS CHAR) FROM itineraries \
+                   WHERE itinerary_id = '00000000-0000-0000-0000-000000000007'";
+        let before: Vec<(String, String)> = client.query(sql).await.unwrap();
+        client.query_drop("DELETE FROM itineraries_g2").await.unwrap();
+
+        store.promote(&generation(2)).await.unwrap();
+
+        let after: Vec<(String, String)> = client.query(sql).await.unwrap();
+        assert_eq!(before.len(), 1);
+        assert!(before[0].1.starts_with("2026-"), "{before:?}");
+        assert!(after.is_empty(), "the view follows the pointer");
+        let comment = "SELECT column_comment FROM information_schema.columns WHERE table_schema \
+                       = DATABASE() AND table_name = 'itineraries_g2' \
+                       AND column_name = 'created_at'";
+        let comment: String = client.query_first(comment).await.unwrap().unwrap();
+        assert!(comment.contains("microseconds since 1970"), "{comment}");
+    }
+
+    #[tokio::test]
+    async fn what_an_interrupted_process_left_is_finished_by_the_next_start() {
+        let Some(world) = MysqlWorld::new().await else { return };
+        let store = world.open();
+        store.prepare().await.unwrap();
+        load_all(&*store, &events(), 50).await.unwrap();
+        let all = projections();
+        let mut second = Loader::new(&*store, &*all[0], 2).await.unwrap();
+        second.batch(&events()).await.unwrap();
+        let mut client = world.client().await;
+        // A switch without its view, a drop without its tables, a creation without its row.
+        for sql in [
+            "UPDATE waylog_live SET number = 2 WHERE projection = 'itineraries'",
+            "UPDATE waylog_generations SET dropped = TRUE WHERE projection = 'itineraries' \
+             AND number = 1",
+            "CREATE TABLE itineraries_g3 (nothing INT)",
+        ] {
+            client.query_drop(sql).await.unwrap();
+        }
+
+        world.open().prepare().await.unwrap();
+        store.create(&generation(3), all[0].version(), all[0].tables()).await.unwrap();
+
+        let count = "SELECT COUNT(*) FROM itineraries";
+        assert_eq!(client.query_first::<i64, _>(count).await.unwrap(), Some(40));
+        let left = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() \
+                    AND table_name LIKE 'itineraries\\_g1%'";
+        assert_eq!(client.query_first::<i64, _>(left).await.unwrap(), Some(0));
+        assert_eq!(store.sums(&generation(3)).await.unwrap().1[0].1.rows, 0);
+    }
+
+    #[test]
+    fn a_url_without_a_database_is_refused_and_a_password_never_shown() {
+        for url in ["mysql://waylog:hunter2@host:not-a-port/x", "mysql://waylog:hunter2@host"] {
+            let bad = MysqlSettings::new(url);
+
+            let refused = MysqlReadStore::new(&bad).err().unwrap();
+
+            assert!(matches!(refused, ReadStoreError::Refused(_)));
+            assert!(!format!("{bad:?} {refused} {refused:?}").contains("hunter2"));
+        }
+    }
+}
