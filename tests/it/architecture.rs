@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("projectors", &["domain", "event-log", "read-models", "service-kit"]),
     ("query-api", &["domain", "keys", "read-models", "service-kit"]),
     ("connectors", &["domain", "lanes", "read-models", "service-kit"]),
+    ("sagas", &["domain", "lanes", "read-models", "service-kit"]),
     ("sandbox", &[]),
 ];
 
@@ -37,7 +38,16 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("chacha20poly1305", &["keys"]),
     (
         "axum",
-        &["service-kit", "lanes", "command-api", "projectors", "query-api", "sandbox", "waylog"],
+        &[
+            "service-kit",
+            "lanes",
+            "command-api",
+            "connectors",
+            "projectors",
+            "query-api",
+            "sandbox",
+            "waylog",
+        ],
     ),
 ];
 
