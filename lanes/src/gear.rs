@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use event_log::{Codec, EventLog, LogError, Membership, ShardId, StreamStore, StreamStoreError};
 
 use crate::clock::{ClockSkew, WallClock};
+use crate::lanes::LanesParts;
 use crate::rules::Rules;
 use crate::settings::LaneSettings;
 
@@ -36,6 +37,20 @@ pub(crate) struct Gear {
 }
 
 impl Gear {
+    /// The tools, before the owners are joined.
+    pub(crate) fn of(parts: LanesParts, skew: Arc<ClockSkew>) -> Self {
+        Self {
+            log: parts.log,
+            codec: parts.codec,
+            stores: parts.stores,
+            clock: parts.clock,
+            skew,
+            rules: parts.rules,
+            settings: parts.settings,
+            membership: Mutex::new(None),
+        }
+    }
+
     /// Asks the coordinator whether the shard is still ours.
     pub(crate) fn prove(&self, shard: ShardId) -> Result<(), LogError> {
         let membership =

@@ -99,16 +99,8 @@ impl Lanes {
             .transpose()
             .map_err(StartError::Client)?;
         let skew = Arc::new(ClockSkew::default());
-        let gear = Arc::new(Gear {
-            log: parts.log,
-            codec: parts.codec,
-            stores: parts.stores,
-            clock: parts.clock,
-            skew: Arc::clone(&skew),
-            rules: parts.rules,
-            settings: parts.settings,
-            membership: Mutex::new(None),
-        });
+        let secret = parts.cluster_secret.clone();
+        let gear = Arc::new(Gear::of(parts, Arc::clone(&skew)));
         let watch = ClockWatch::start(Arc::clone(&gear.log), skew, gear.settings.clock_check_every)
             .map_err(StartError::Thread)?;
         let roster = Arc::new(Roster::new(Arc::clone(&gear)));
@@ -119,7 +111,7 @@ impl Lanes {
         *gear.membership.lock().unwrap_or_else(PoisonError::into_inner) = Some(membership);
         let router = Arc::new(Router { gear: Arc::clone(&gear), roster: Arc::clone(&roster), hop });
         let clock_watch = Mutex::new(Some(watch));
-        Ok(Self { gear, roster, router, secret: parts.cluster_secret, clock_watch })
+        Ok(Self { gear, roster, router, secret, clock_watch })
     }
 
     /// Where commands go.
@@ -186,6 +178,23 @@ fn end(gear: &Gear, roster: &Roster) {
     {
         tracing::warn!(code = error.code(), %error, "the owners were not left in good order");
     }
+}
+
+/// Where a process that owns no shards sends commands: over the internal hop, to whoever does.
+///
+/// # Errors
+/// [`StartError::Client`].
+pub fn remote_port(
+    log: Arc<dyn EventLog>,
+    codec: Arc<Codec>,
+    settings: LaneSettings,
+    secret: ClusterSecret,
+) -> Result<Arc<dyn CommandPort>, StartError> {
+    let parts = LanesParts { settings, ..LanesParts::new(log, codec) };
+    let gear = Arc::new(Gear::of(parts, Arc::new(ClockSkew::default())));
+    let roster = Arc::new(Roster::new(Arc::clone(&gear)));
+    let hop = Some(HopClient::new(secret).map_err(StartError::Client)?);
+    Ok(Arc::new(Router { gear, roster, hop }))
 }
 
 /// Runs what blocks off the runtime's workers; its panic is the caller's.

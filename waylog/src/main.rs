@@ -16,6 +16,7 @@ mod openapi;
 mod output;
 mod projection;
 mod reading;
+mod sagas;
 mod sandbox;
 mod serve;
 mod server;

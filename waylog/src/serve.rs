@@ -12,7 +12,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse as _;
 use command_api::CommandApi;
 use keys::Keyring;
-use lanes::{LaneSettings, Lanes, LanesParts, LocalStreamStores, StreamStores};
+use lanes::{CommandPort, LaneSettings, Lanes, LanesParts, LocalStreamStores, StreamStores};
 use projectors::{ProjectorSettings, Projectors};
 use query_api::proxy::{Methods, Passage, Proxy, ProxyLimits};
 use query_api::{QueryApi, QuerySettings};
@@ -31,6 +31,7 @@ use crate::identity;
 use crate::log::{self, OpenLog, Use};
 use crate::log_watch::LogWatch;
 use crate::output::Ended;
+use crate::sagas;
 use crate::settings::{Mode, Places, Service, Settings};
 use crate::stores;
 
@@ -50,6 +51,8 @@ struct Assembly {
     api: OpenApiRouter,
     /// Behind the cluster secret.
     internal: Router,
+    /// Where commands go, when this process has lanes.
+    port: Option<Arc<dyn CommandPort>>,
 }
 
 /// What every service is built with.
@@ -124,7 +127,8 @@ impl Site<'_> {
     /// Starts the services that run here, each stopped by the shutdown.
     async fn assemble(&self) -> anyhow::Result<Assembly> {
         let services = &self.settings.services;
-        let mut assembly = Assembly { api: OpenApiRouter::new(), internal: Router::new() };
+        let mut assembly =
+            Assembly { api: OpenApiRouter::new(), internal: Router::new(), port: None };
         if services.runs(Service::CommandApi) || services.runs(Service::QueryApi) {
             let watched = self.keyring.clone();
             self.health.register("keys", move || keys_finding(watched.clone()));
@@ -138,7 +142,23 @@ impl Site<'_> {
         if services.runs(Service::QueryApi) {
             self.query_api(&mut assembly)?;
         }
+        if services.runs(Service::Sagas) {
+            let port = self.port(&assembly)?;
+            sagas::start(&self.settings.places, port, &self.health, &self.shutdown)?;
+        }
         Ok(assembly)
+    }
+
+    /// Where this process's own services send commands: its lanes, or the owners elsewhere.
+    fn port(&self, assembly: &Assembly) -> anyhow::Result<Arc<dyn CommandPort>> {
+        if let Some(port) = &assembly.port {
+            return Ok(Arc::clone(port));
+        }
+        let secret = identity::cluster_secret(&self.settings.auth, &self.mode)?;
+        let secret = secret.context("an embedded system has lanes of its own")?;
+        let (log, codec) = (Arc::clone(&self.open.log), Arc::clone(&self.open.codec));
+        let settings = LaneSettings { deadline: ANSWER, ..LaneSettings::default() };
+        Ok(lanes::remote_port(log, codec, settings, secret)?)
     }
 
     async fn command_api(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
@@ -178,6 +198,7 @@ impl Site<'_> {
         if settings.services.demo_data {
             demo_data::play(&*lanes.port(), &self.keyring).await?;
         }
+        assembly.port = Some(lanes.port());
         let fingerprinter = identity::fingerprinter(&settings.auth, &self.mode)?;
         let api = CommandApi::new(lanes.port(), fingerprinter, self.keyring.clone());
         let api = command_api::router(api);

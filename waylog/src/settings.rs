@@ -99,6 +99,8 @@ pub(crate) enum Service {
     Projectors,
     /// Answers queries, and passes writes on: the one origin for clients.
     QueryApi,
+    /// Sends what sagas ask for, and expires holds.
+    Sagas,
 }
 
 /// The settings contradict themselves or leave something out: exit code 2.
