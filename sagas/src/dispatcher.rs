@@ -104,9 +104,9 @@ impl Dispatcher {
     async fn look(&self, cursor: &mut Option<WorkCursor>) -> Result<Vec<SagaWorkRow>, QueryError> {
         let open = self.queries.open_saga_work(self.clock.now(), cursor.take()).await?;
         telemetry::open(open.len());
-        let to_send = open.iter().filter(|row| row.todo == saga_work::SEND);
+        let mut to_send = open.iter().filter(|row| row.todo == saga_work::SEND);
         if to_send.clone().count() == WORK_MAX as usize {
-            *cursor = to_send.last().map(WorkCursor::from);
+            *cursor = to_send.next_back().map(WorkCursor::from);
         }
         Ok(open)
     }
