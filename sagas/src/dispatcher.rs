@@ -1,23 +1,27 @@
 //! The loop: look at what is open, send what is not under way, rest what failed.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
-use lanes::{CommandPort, WallClock};
+use lanes::{CommandPort, ErrandSettings, Errands, WallClock};
 use read_models::ReadQueries;
 use read_models::projections::{SagaWorkRow, saga_work};
 use read_models::queries::{QueryError, WORK_MAX, WorkCursor};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::holds;
-use crate::ledger::{Errand, Ledger};
-use crate::sending::{Came, Sender};
+use crate::sending::Sender;
 use crate::settings::DispatcherSettings;
 use crate::telemetry;
 
-/// How long an errand that is over is remembered.
-const REMEMBERED: Duration = Duration::from_secs(60);
+/// One thing to do: an entry of the work list, for one attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Errand {
+    target: String,
+    effect: String,
+    attempt: u32,
+    /// Telling the saga, rather than sending its command.
+    records: bool,
+}
 
 /// How the dispatcher stands, for the health check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +40,6 @@ pub struct Dispatcher {
     settings: DispatcherSettings,
     standing: Arc<Mutex<Standing>>,
 }
-
-/// An errand that ended, with how often it had failed before.
-type Ended = (Errand, u32, Came);
 
 impl Dispatcher {
     /// A dispatcher that reads there and sends there. It does nothing before [`Dispatcher::run`].
@@ -77,31 +78,26 @@ impl Dispatcher {
             port: Arc::clone(&self.port),
             settings: self.settings.sagas.clone(),
         });
-        let (mut ledger, mut running) = (Ledger::default(), JoinSet::<Ended>::new());
+        let mut errands = Errands::new(ErrandSettings::from(&self.settings));
         let mut cursor = None;
         while !stopping.is_cancelled() {
             let looked = self.look(&mut cursor).await;
             let busy = match &looked {
-                Ok(open) => self.begin(open, &sender, &mut ledger, &mut running),
+                Ok(open) => Self::begin(open, &sender, &mut errands),
                 Err(_) => false,
             };
-            self.stand(looked.err().as_ref(), ledger.running());
+            self.stand(looked.err().as_ref(), errands.running());
             let settings = &self.settings;
             let pause =
-                if busy || !running.is_empty() { settings.look_busy } else { settings.look_idle };
+                if busy || errands.running() > 0 { settings.look_busy } else { settings.look_idle };
             let pause = tokio::time::sleep(pause);
             tokio::select! {
                 () = stopping.cancelled() => {}
                 () = pause => {}
             }
-            while let Some(ended) = running.try_join_next() {
-                self.end(ended, &mut ledger);
-            }
-            ledger.sweep(Instant::now(), REMEMBERED);
+            errands.reap();
         }
-        while let Some(ended) = running.join_next().await {
-            self.end(ended, &mut ledger);
-        }
+        errands.drain().await;
     }
 
     /// The next piece of what is due; the piece behind it next time, until there is none.
@@ -116,57 +112,21 @@ impl Dispatcher {
     }
 
     /// Starts what is not under way, as far as there is room. Whether anything was started.
-    fn begin(
-        &self,
-        open: &[SagaWorkRow],
-        sender: &Arc<Sender>,
-        ledger: &mut Ledger,
-        running: &mut JoinSet<Ended>,
-    ) -> bool {
-        let now = Instant::now();
+    fn begin(open: &[SagaWorkRow], sender: &Arc<Sender>, errands: &mut Errands<Errand>) -> bool {
         let mut begun = false;
         for row in open {
-            if running.len() >= self.settings.commands_in_flight_max {
-                break;
-            }
             let errand = Errand {
                 target: row.target.clone(),
                 effect: row.effect.clone(),
                 attempt: row.attempt,
                 records: row.todo == saga_work::RECORD,
             };
-            if !ledger.begin(&errand, now) {
-                continue;
-            }
-            let failures = ledger.run(errand.clone());
-            let (sender, row) = (Arc::clone(sender), row.clone());
-            running.spawn(async move { (errand, failures, sender.run(&row).await) });
-            begun = true;
+            begun |= errands.begin(&errand, || {
+                let (sender, row) = (Arc::clone(sender), row.clone());
+                async move { sender.run(&row).await }
+            });
         }
         begun
-    }
-
-    fn end(&self, ended: Result<Ended, tokio::task::JoinError>, ledger: &mut Ledger) {
-        let (errand, failures, came) = match ended {
-            Ok(ended) => ended,
-            Err(error) => {
-                // Its entry stays marked as running, so that what kills a task is not repeated for
-                // ever; another process, or the next start, tries again.
-                tracing::error!(%error, "an errand died");
-                return;
-            }
-        };
-        let settings = &self.settings;
-        let (rest, failures) = match came {
-            // The projection closes it meanwhile; if not, the same again is harmless.
-            Came::Done => (settings.retry_max, 0),
-            Came::Waits => (settings.resend_after, 0),
-            Came::Failed => {
-                let doubled = settings.retry_first * 2_u32.saturating_pow(failures.min(16));
-                (doubled.min(settings.retry_max), failures + 1)
-            }
-        };
-        ledger.rest(errand, Instant::now() + rest, failures);
     }
 
     fn stand(&self, error: Option<&QueryError>, running: usize) {

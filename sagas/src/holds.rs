@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use domain::ids::{CommandId, HoldId, OfferId};
 use domain::{Category, Command, StreamName, derive, offer};
-use lanes::{CommandError, CommandPort, WallClock};
+use lanes::{Cause, CommandError, CommandPort, WallClock};
 use read_models::ReadQueries;
 use read_models::projections::OpenHoldRow;
 use tokio_util::sync::CancellationToken;
 
-use crate::request::{Cause, request};
+use crate::ACTOR;
 use crate::telemetry;
 
 /// Looks for such holds at a steady pace.
@@ -65,7 +65,7 @@ impl Expiry {
             causation_id: hold.held_by.0,
             traceparent: None,
         };
-        match self.port.send(request(stream, id, (&command.clone(), command), &cause)).await {
+        match self.port.send(ACTOR.request(stream, id, (&command.clone(), command), &cause)).await {
             Ok(_) => telemetry::hold_expired(),
             Err(CommandError::Refused(refusal)) => {
                 tracing::debug!(%stream, %hold_id, code = refusal.code, "a hold does not expire");

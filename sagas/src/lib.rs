@@ -13,11 +13,12 @@
 
 mod dispatcher;
 mod holds;
-mod ledger;
-mod request;
 mod sending;
 mod settings;
 mod telemetry;
+
+/// Who asks for what sagas and timers want done.
+const ACTOR: lanes::SystemActor = lanes::SystemActor("sagas");
 
 pub use dispatcher::{Dispatcher, Standing};
 pub use settings::DispatcherSettings;

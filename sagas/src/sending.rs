@@ -4,22 +4,11 @@ use std::sync::Arc;
 
 use domain::saga::{Ask, Command as SagaCommand, Outcome, Settings, Todo, record};
 use domain::{Command, StreamName};
-use lanes::{Accepted, CommandError, CommandPort};
+use lanes::{Accepted, Came, Cause, CommandError, CommandPort};
 use read_models::projections::SagaWorkRow;
 
-use crate::request::{Cause, request};
+use crate::ACTOR;
 use crate::telemetry;
-
-/// What became of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Came {
-    /// Done: the projection will close it.
-    Done,
-    /// Taken, and to be answered by an event of its own.
-    Waits,
-    /// Not known, or not possible now: to be tried again.
-    Failed,
-}
 
 /// Sends commands for sagas.
 pub(crate) struct Sender {
@@ -64,7 +53,7 @@ impl Sender {
             Command::Saga(command) => self.allowed(command.clone()).into(),
             command => command.clone(),
         };
-        let request = request(target, ask.command_id, (&ask.command, command), cause);
+        let request = ACTOR.request(target, ask.command_id, (&ask.command, command), cause);
         let outcome = match self.port.send(request).await {
             Ok(Accepted { events, replayed, .. }) => {
                 telemetry::sent("accepted");
@@ -105,7 +94,7 @@ impl Sender {
     /// Tells the saga what came of its step.
     async fn tell(&self, ask: &Ask, outcome: Outcome, cause: &Cause) -> Came {
         let Some((saga, command, id)) = record(ask, outcome) else { return Came::Done };
-        match self.port.send(request(saga, id, (&command.clone(), command), cause)).await {
+        match self.port.send(ACTOR.request(saga, id, (&command.clone(), command), cause)).await {
             Ok(_) => Came::Done,
             Err(CommandError::Refused(refusal)) => {
                 tracing::error!(%saga, step = ask.step, code = refusal.code,

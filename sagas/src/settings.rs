@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::saga;
+use lanes::ErrandSettings;
 
 /// What the dispatcher is told. The defaults fit any size.
 #[derive(Clone, Debug)]
@@ -36,6 +37,17 @@ impl Default for DispatcherSettings {
             resend_after: Duration::from_secs(30),
             look_for_expired: Duration::from_secs(1),
             sagas: saga::Settings::default(),
+        }
+    }
+}
+
+impl From<&DispatcherSettings> for ErrandSettings {
+    fn from(settings: &DispatcherSettings) -> Self {
+        Self {
+            in_flight_max: settings.commands_in_flight_max,
+            retry_first: settings.retry_first,
+            retry_max: settings.retry_max,
+            resend_after: settings.resend_after,
         }
     }
 }

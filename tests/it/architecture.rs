@@ -38,7 +38,16 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("chacha20poly1305", &["keys"]),
     (
         "axum",
-        &["service-kit", "lanes", "command-api", "projectors", "query-api", "sandbox", "waylog"],
+        &[
+            "service-kit",
+            "lanes",
+            "command-api",
+            "connectors",
+            "projectors",
+            "query-api",
+            "sandbox",
+            "waylog",
+        ],
     ),
 ];
 

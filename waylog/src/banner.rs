@@ -5,7 +5,13 @@ use std::fmt::Write as _;
 use crate::settings::{Mode, Settings};
 
 /// The banner; its first line holds the URL.
-pub(crate) fn banner(url: &str, mode: &Mode, settings: &Settings, durability: &str) -> String {
+pub(crate) fn banner(
+    url: &str,
+    mode: &Mode,
+    settings: &Settings,
+    durability: &str,
+    sandbox: Option<&str>,
+) -> String {
     let mut text = format!("Waylog serves at {url}\n\n");
     let line = |text: &mut String, name: &str, value: &str| {
         writeln!(text, "  {name:<12} {value}").expect("a string takes every line");
@@ -23,6 +29,9 @@ pub(crate) fn banner(url: &str, mode: &Mode, settings: &Settings, durability: &s
         }
     }
     line(&mut text, "durable", durability);
+    if let Some(sandbox) = sandbox {
+        line(&mut text, "payments", &format!("sandbox at {sandbox}: no money moves"));
+    }
     line(&mut text, "API", &format!("{url}/docs/"));
     line(&mut text, "health", &format!("{url}/health/ready"));
     line(&mut text, "metrics", &format!("{url}/metrics"));

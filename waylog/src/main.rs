@@ -5,6 +5,7 @@ mod audit;
 mod banner;
 mod bench;
 mod config;
+mod connectors;
 mod dead_letter;
 mod demo_data;
 mod doctor;

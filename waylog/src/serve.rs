@@ -26,6 +26,7 @@ use tokio::net::TcpListener;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::banner::banner;
+use crate::connectors::{self, Connected};
 use crate::demo_data;
 use crate::identity;
 use crate::log::{self, OpenLog, Use};
@@ -51,6 +52,8 @@ struct Assembly {
     api: OpenApiRouter,
     /// Behind the cluster secret.
     internal: Router,
+    /// Calls to the outside, and what the outside calls.
+    connected: Connected,
     /// Where commands go, when this process has lanes.
     port: Option<Arc<dyn CommandPort>>,
 }
@@ -94,16 +97,18 @@ async fn serve(settings: &Settings, metrics: Metrics) -> anyhow::Result<Ended> {
     let places = settings.places.clone();
     let open = blocking(move || log::open(&places, Use::Serve)).await?;
     let durability = open.log.durability();
-    let said = banner(&url, &mode, settings, &durability.description);
     let keyring = keyring(&settings.places, &open)?;
     let site = Site { settings, mode, open, keyring, health, shutdown, url };
 
     let assembly = site.assemble().await?;
+    let sandbox = assembly.connected.sandbox_url.as_deref();
+    let said = banner(&site.url, &site.mode, settings, &durability.description, sandbox);
     let (api, description) = assembly.api.split_for_parts();
     let document = query_api::docs::document([description], &[]);
     let api = site.passing_on()?.complete(api);
     let router = auth::protect(api, authentication)
         .merge(assembly.internal)
+        .merge(assembly.connected.webhooks)
         .merge(query_api::docs::router(&document))
         .merge(site.health.router())
         .merge(metrics.router());
@@ -127,8 +132,12 @@ impl Site<'_> {
     /// Starts the services that run here, each stopped by the shutdown.
     async fn assemble(&self) -> anyhow::Result<Assembly> {
         let services = &self.settings.services;
-        let mut assembly =
-            Assembly { api: OpenApiRouter::new(), internal: Router::new(), port: None };
+        let mut assembly = Assembly {
+            api: OpenApiRouter::new(),
+            internal: Router::new(),
+            connected: Connected::default(),
+            port: None,
+        };
         if services.runs(Service::CommandApi) || services.runs(Service::QueryApi) {
             let watched = self.keyring.clone();
             self.health.register("keys", move || keys_finding(watched.clone()));
@@ -145,6 +154,19 @@ impl Site<'_> {
         if services.runs(Service::Sagas) {
             let port = self.port(&assembly)?;
             sagas::start(&self.settings.places, port, &self.health, &self.shutdown)?;
+        }
+        if services.runs(Service::Connectors) {
+            assembly.connected = connectors::start(connectors::Parts {
+                section: &self.settings.connectors,
+                services,
+                places: &self.settings.places,
+                mode: &self.mode,
+                url: &self.url,
+                port: self.port(&assembly)?,
+                health: &self.health,
+                shutdown: &self.shutdown,
+            })
+            .await?;
         }
         Ok(assembly)
     }

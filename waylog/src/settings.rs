@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use service_kit::Secret;
 use service_kit::config::{AuthSection, HttpSection, TelemetrySection};
 use service_kit::secret::ConnectionUrl;
 
@@ -18,6 +19,9 @@ pub(crate) struct Settings {
     /// Which services run in this process.
     #[command(flatten)]
     pub(crate) services: ServicesSection,
+    /// Calls to the outside.
+    #[command(flatten)]
+    pub(crate) connectors: ConnectorsSection,
     /// Where and how HTTP is served.
     #[command(flatten)]
     pub(crate) http: HttpSection,
@@ -90,6 +94,22 @@ pub(crate) struct ServicesSection {
     pub(crate) projectors_url: Vec<String>,
 }
 
+/// Whom payments go through. Embedded, the sandbox in this process, unless somebody else is named.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connectors")]
+pub(crate) struct ConnectorsSection {
+    /// The payment provider's API (http://...)
+    #[arg(long, env = "WAYLOG_PAYMENT_PROVIDER_URL", value_name = "URL")]
+    pub(crate) payment_provider_url: Option<String>,
+    /// What we prove ourselves to it with, at least 16 bytes
+    #[arg(long, env = "WAYLOG_PAYMENT_PROVIDER_SECRET", hide_env_values = true)]
+    pub(crate) payment_provider_secret: Option<Secret>,
+    /// What proves its webhooks; two while one replaces the other, without any none are taken
+    #[arg(long, env = "WAYLOG_WEBHOOK_SECRETS", value_name = "SECRET,...")]
+    #[arg(value_delimiter = ',', hide_env_values = true)]
+    pub(crate) webhook_secrets: Vec<Secret>,
+}
+
 /// One service of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Service {
@@ -101,6 +121,8 @@ pub(crate) enum Service {
     QueryApi,
     /// Sends what sagas ask for, and expires holds.
     Sagas,
+    /// Asks providers for what the log requests, and takes their webhooks.
+    Connectors,
 }
 
 /// The settings contradict themselves or leave something out: exit code 2.

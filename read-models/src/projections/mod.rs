@@ -12,6 +12,7 @@ mod open_holds;
 #[cfg(test)]
 mod payment_tests;
 mod payments;
+pub mod provider_requests;
 pub mod saga_work;
 mod sagas;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub(crate) use offers::place_words;
 pub use offers::{OfferPlaceRow, OfferRow, Offers, Seats};
 pub use open_holds::{OpenHoldRow, OpenHolds};
 pub use payments::{PaymentRow, Payments};
+pub use provider_requests::{ProviderPaymentRow, ProviderRequestRow, ProviderRequests};
 pub use saga_work::{SagaWork, SagaWorkRow};
 pub use sagas::{SagaEventRow, SagaRow, Sagas, StepAt};
 
@@ -47,6 +49,7 @@ pub fn projections() -> Vec<Box<dyn Projection>> {
         Box::new(Notifications),
         Box::new(SagaWork),
         Box::new(OpenHolds),
+        Box::new(ProviderRequests),
         Box::new(Audit),
     ]
 }

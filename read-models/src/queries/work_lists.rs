@@ -2,11 +2,15 @@
 //! oldest first, a bounded piece at a time.
 
 use domain::Timestamp;
+use domain::ids::PaymentId;
 
 use super::itineraries::read;
 use super::statement::{Dialect, Sql, Statement};
 use super::{QueryError, ReadQueries};
-use crate::projections::{OpenHoldRow, SagaWorkRow, saga_work};
+use crate::projections::{
+    OpenHoldRow, ProviderPaymentRow, ProviderRequestRow, SagaWorkRow, provider_requests, saga_work,
+};
+use crate::row::Cell as _;
 use crate::store::ProjectionState;
 use crate::table::{Row, Value};
 
@@ -27,6 +31,21 @@ impl From<&SagaWorkRow> for WorkCursor {
     }
 }
 
+/// Where a look at what the payment provider is to do goes on: behind this request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProviderCursor([Value; 4]);
+
+impl From<&ProviderRequestRow> for ProviderCursor {
+    fn from(row: &ProviderRequestRow) -> Self {
+        Self([
+            Value::Timestamp(row.asked_at),
+            row.payment_id.into_value(),
+            row.kind.clone().into_value(),
+            row.subject_id.into_value(),
+        ])
+    }
+}
+
 impl ReadQueries {
     /// The saga work that is due: outcomes that sagas have not heard of, then commands to be sent,
     /// those behind the cursor. At most [`WORK_MAX`] of each.
@@ -40,7 +59,7 @@ impl ReadQueries {
     ) -> Result<Vec<SagaWorkRow>, QueryError> {
         let plan = move |states: &[ProjectionState], dialect| {
             let of = |todo: &str, after: Option<&WorkCursor>| {
-                let mut sql = work(states, dialect);
+                let mut sql = rows_of::<SagaWorkRow>(states, dialect);
                 sql.push(" WHERE e.todo = ").bind(Value::Text(todo.to_owned()));
                 if todo == saga_work::SEND {
                     sql.push(" AND e.due_at <= ").bind(Value::Timestamp(now));
@@ -69,9 +88,7 @@ impl ReadQueries {
     /// [`QueryError::Store`].
     pub async fn expired_holds(&self, now: Timestamp) -> Result<Vec<OpenHoldRow>, QueryError> {
         let plan = move |states: &[ProjectionState], dialect| {
-            let mut sql = Sql::new(dialect);
-            sql.push("SELECT ").columns("e", OpenHoldRow::TABLE, &[]).push(" FROM ");
-            sql.table(&states[0].generation, OpenHoldRow::TABLE, "e");
+            let mut sql = rows_of::<OpenHoldRow>(states, dialect);
             sql.push(" WHERE e.expires_at <= ").bind(Value::Timestamp(now));
             sql.push(" ORDER BY e.expires_at");
             vec![limited::<OpenHoldRow>(sql)]
@@ -79,12 +96,55 @@ impl ReadQueries {
         let mut snapshot = self.executor.read(&["open_holds"], Box::new(plan)).await?;
         Ok(read(snapshot.rows.remove(0))?)
     }
+
+    /// What the payment provider has not answered, those requests behind the cursor, oldest first,
+    /// at most [`WORK_MAX`].
+    ///
+    /// # Errors
+    /// [`QueryError::Store`].
+    pub async fn open_provider_requests(
+        &self,
+        after: Option<ProviderCursor>,
+    ) -> Result<Vec<ProviderRequestRow>, QueryError> {
+        let plan = move |states: &[ProjectionState], dialect| {
+            let mut sql = rows_of::<ProviderRequestRow>(states, dialect);
+            sql.push(" WHERE e.state = ");
+            sql.bind(Value::Text(provider_requests::OPEN.to_owned()));
+            if let Some(ProviderCursor([asked_at, payment, kind, subject])) = after {
+                sql.push(" AND (e.asked_at, e.payment_id, e.kind, e.subject_id) > (");
+                sql.bind(asked_at).push(", ").bind(payment).push(", ");
+                sql.bind(kind).push(", ").bind(subject).push(")");
+            }
+            sql.push(" ORDER BY e.asked_at, e.payment_id, e.kind, e.subject_id");
+            vec![limited::<ProviderRequestRow>(sql)]
+        };
+        let mut snapshot = self.executor.read(&["provider_requests"], Box::new(plan)).await?;
+        Ok(read(snapshot.rows.remove(0))?)
+    }
+
+    /// The payment that a provider speaks of, if it is one of ours.
+    ///
+    /// # Errors
+    /// [`QueryError::Store`].
+    pub async fn provider_payment(
+        &self,
+        payment: PaymentId,
+    ) -> Result<Option<ProviderPaymentRow>, QueryError> {
+        let plan = move |states: &[ProjectionState], dialect| {
+            let mut sql = rows_of::<ProviderPaymentRow>(states, dialect);
+            sql.push(" WHERE e.payment_id = ").bind(payment.into_value());
+            vec![limited::<ProviderPaymentRow>(sql)]
+        };
+        let mut snapshot = self.executor.read(&["provider_requests"], Box::new(plan)).await?;
+        Ok(read::<ProviderPaymentRow>(snapshot.rows.remove(0))?.pop())
+    }
 }
 
-fn work(states: &[ProjectionState], dialect: Dialect) -> Sql {
+fn rows_of<R: Row>(states: &[ProjectionState], dialect: Dialect) -> Sql {
     let mut sql = Sql::new(dialect);
-    sql.push("SELECT ").columns("e", SagaWorkRow::TABLE, &[]).push(" FROM ");
-    sql.table(&states[0].generation, SagaWorkRow::TABLE, "e");
+    sql.push("SELECT ").columns("e", R::TABLE, &[]).push(" FROM ");
+    // The live generation has one table of each kind.
+    sql.table(&states[0].generation, R::TABLE, "e");
     sql
 }
 

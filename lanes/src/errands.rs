@@ -1,0 +1,212 @@
+//! What a process has under way from a work list, so that one look at the list does not begin what
+//! the one before it began already. A hint and nothing more: it may be lost at any time, because
+//! whatever is begun twice has the same ids twice.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::Hash;
+use std::time::{Duration, Instant};
+
+use tokio::task::{JoinError, JoinSet};
+
+/// How long an errand that is over is remembered.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// What became of an errand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// Done: the work list will close it.
+    Done,
+    /// Taken, and to be answered by an event of its own.
+    Waits,
+    /// Not known, or not possible now: to be tried again.
+    Failed,
+}
+
+/// Bounds and pauses of errands.
+#[derive(Clone, Debug)]
+pub struct ErrandSettings {
+    /// Errands under way at one time.
+    pub in_flight_max: usize,
+    /// The first pause after a failure; it doubles with each further one.
+    pub retry_first: Duration,
+    /// The longest pause after a failure.
+    pub retry_max: Duration,
+    /// When what was taken, and has not been answered by an event, is begun again.
+    pub resend_after: Duration,
+}
+
+#[derive(Debug)]
+enum State {
+    /// On its way.
+    Running { failures: u32 },
+    /// Not to be looked at before.
+    Resting { until: Instant, failures: u32 },
+}
+
+/// Errands of this process, by what tells them apart. Dropped, it ends those that are under way.
+#[derive(Debug)]
+pub struct Errands<K> {
+    settings: ErrandSettings,
+    states: HashMap<K, State>,
+    running: JoinSet<(K, Came)>,
+}
+
+impl<K: Clone + Eq + Hash + Send + 'static> Errands<K> {
+    /// None yet.
+    #[must_use]
+    pub fn new(settings: ErrandSettings) -> Self {
+        Self { settings, states: HashMap::new(), running: JoinSet::new() }
+    }
+
+    /// Whether no more may be begun for now.
+    #[must_use]
+    pub fn full(&self) -> bool {
+        self.running.len() >= self.settings.in_flight_max
+    }
+
+    /// How many are under way.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Begins the errand unless it is under way, rests, or there is no room. Whether it did.
+    pub fn begin<F>(&mut self, errand: &K, run: impl FnOnce() -> F) -> bool
+    where
+        F: Future<Output = Came> + Send + 'static,
+    {
+        if self.full() || !self.due(errand, Instant::now()) {
+            return false;
+        }
+        let failures = self.failures(errand);
+        self.states.insert(errand.clone(), State::Running { failures });
+        let (errand, run) = (errand.clone(), run());
+        self.running.spawn(async move { (errand, run.await) });
+        true
+    }
+
+    /// Notes what has ended, without waiting for it.
+    pub fn reap(&mut self) {
+        while let Some(ended) = self.running.try_join_next() {
+            self.end(ended, Instant::now());
+        }
+        self.sweep(Instant::now());
+    }
+
+    /// Waits until nothing is under way; what an errand waits for has to have an end of its own.
+    pub async fn drain(&mut self) {
+        while let Some(ended) = self.running.join_next().await {
+            self.end(ended, Instant::now());
+        }
+    }
+
+    fn failures(&self, errand: &K) -> u32 {
+        match self.states.get(errand) {
+            Some(State::Running { failures } | State::Resting { failures, .. }) => *failures,
+            None => 0,
+        }
+    }
+
+    fn due(&self, errand: &K, now: Instant) -> bool {
+        match self.states.get(errand) {
+            Some(State::Running { .. }) => false,
+            Some(State::Resting { until, .. }) => *until <= now,
+            None => true,
+        }
+    }
+
+    fn end(&mut self, ended: Result<(K, Came), JoinError>, now: Instant) {
+        match ended {
+            Ok((errand, came)) => self.rest(errand, came, now),
+            // Its entry stays marked as running, so that what kills a task is not repeated for
+            // ever; another process, or the next start, tries again.
+            Err(error) => tracing::error!(%error, "an errand died"),
+        }
+    }
+
+    fn rest(&mut self, errand: K, came: Came, now: Instant) {
+        let before = self.failures(&errand);
+        let settings = &self.settings;
+        let (rest, failures) = match came {
+            // The list closes it meanwhile; if not, the same again is harmless.
+            Came::Done => (settings.retry_max, 0),
+            Came::Waits => (settings.resend_after, 0),
+            Came::Failed => {
+                let doubled = settings.retry_first * 2_u32.saturating_pow(before.min(16));
+                (doubled.min(settings.retry_max), before + 1)
+            }
+        };
+        self.states.insert(errand, State::Resting { until: now + rest, failures });
+    }
+
+    /// Forgets what has rested for long: its entry is gone from the list, or it is begun anew.
+    fn sweep(&mut self, now: Instant) {
+        self.states.retain(|_, state| match state {
+            State::Running { .. } => true,
+            State::Resting { until, .. } => *until + REMEMBERED > now,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Duration = Duration::from_secs(1);
+
+    fn errands() -> Errands<u32> {
+        Errands::new(ErrandSettings {
+            in_flight_max: 1,
+            retry_first: FIRST,
+            retry_max: FIRST * 3,
+            resend_after: FIRST * 10,
+        })
+    }
+
+    #[tokio::test]
+    async fn what_is_under_way_or_rests_is_not_begun_again() {
+        let mut errands = errands();
+
+        let begun = errands.begin(&1, || std::future::ready(Came::Done));
+        let twice = errands.begin(&1, || std::future::ready(Came::Done));
+        let no_room = errands.begin(&2, || std::future::ready(Came::Done));
+        let under_way = errands.running();
+        errands.drain().await;
+        let resting = errands.begin(&1, || std::future::ready(Came::Done));
+        let room = errands.begin(&2, || std::future::ready(Came::Done));
+
+        assert!(begun && !twice && !no_room);
+        assert_eq!(under_way, 1);
+        assert!(!resting && room);
+    }
+
+    #[tokio::test]
+    async fn pauses_double_with_each_failure_and_are_bounded() {
+        let (mut errands, now) = (errands(), Instant::now());
+        let mut pauses = Vec::new();
+
+        for failures in 0..4 {
+            errands.states.insert(1, State::Running { failures });
+            errands.rest(1, Came::Failed, now);
+            let State::Resting { until, .. } = errands.states[&1] else { panic!("it rests") };
+            pauses.push(until - now);
+        }
+
+        assert_eq!(pauses, [FIRST, FIRST * 2, FIRST * 3, FIRST * 3]);
+    }
+
+    #[tokio::test]
+    async fn only_what_has_rested_for_long_is_forgotten() {
+        let (mut errands, now) = (errands(), Instant::now());
+        errands.states.insert(1, State::Running { failures: 0 });
+        errands.rest(2, Came::Failed, now);
+
+        errands.sweep(now + FIRST);
+        assert_eq!(errands.states.len(), 2);
+        errands.sweep(now + FIRST + REMEMBERED);
+
+        assert!(!errands.due(&1, now), "what runs is never forgotten");
+        assert!(errands.due(&2, now));
+    }
+}

@@ -1,0 +1,202 @@
+//! The service `connectors`: payments between the log and their provider. An embedded system that
+//! names no provider gets the sandbox: a server of its own on the loopback, inside this process.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use connectors::payment_provider::webhook::WebhookVerifier;
+use connectors::payment_provider::{self, HttpPaymentProvider, ProviderSettings};
+use connectors::payments::webhooks::{self, PROVIDER, Webhooks};
+use connectors::payments::{self, ConnectorSettings, PaymentConnector, Standing};
+use lanes::{CommandPort, SystemClock};
+use sandbox::{ApiSecret, Sandbox, WebhookTarget};
+use service_kit::Secret;
+use service_kit::health::{Finding, Health};
+use service_kit::shutdown::{Phase, Shutdown};
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use crate::settings::{ConnectorsSection, Mode, Places, Service, ServicesSection, WrongUse};
+use crate::stores;
+
+/// The ledger of the sandbox inside.
+const SANDBOX_FILE: &str = "sandbox.sqlite";
+
+/// What the service adds to this process.
+#[derive(Default)]
+pub(crate) struct Connected {
+    /// Proves its callers by their signatures, so that no identity is asked for.
+    pub(crate) webhooks: Router,
+    /// Where the sandbox inside serves.
+    pub(crate) sandbox_url: Option<String>,
+}
+
+/// What the service is built with.
+pub(crate) struct Parts<'a> {
+    pub(crate) section: &'a ConnectorsSection,
+    pub(crate) services: &'a ServicesSection,
+    pub(crate) places: &'a Places,
+    pub(crate) mode: &'a Mode,
+    /// Where this process serves HTTP.
+    pub(crate) url: &'a str,
+    pub(crate) port: Arc<dyn CommandPort>,
+    pub(crate) health: &'a Health,
+    pub(crate) shutdown: &'a Shutdown,
+}
+
+/// A provider, and what proves its webhooks.
+struct Provider {
+    settings: ProviderSettings,
+    webhook_secrets: Vec<Secret>,
+    sandbox_url: Option<String>,
+}
+
+/// Starts the connector. It stops with the intake; calls that are cut off are found again.
+///
+/// # Errors
+/// When the provider's settings cannot be, or the sandbox inside cannot be opened.
+pub(crate) async fn start(parts: Parts<'_>) -> anyhow::Result<Connected> {
+    payment_provider::describe_metrics();
+    payments::describe_metrics();
+    let provider = match (&parts.section.payment_provider_url, parts.mode) {
+        (Some(url), _) => named(url, parts.section)?,
+        (None, Mode::Embedded) => sandbox_inside(&parts).await?,
+        (None, Mode::Distributed { .. }) => {
+            nobody(&parts)?;
+            return Ok(Connected::default());
+        }
+    };
+    let queries = stores::queries(parts.places)?;
+    let client = HttpPaymentProvider::new(provider.settings)?;
+    let clock = Arc::new(SystemClock);
+    let connector = PaymentConnector::new(
+        Arc::clone(&queries),
+        Arc::clone(&parts.port),
+        Arc::new(client),
+        Arc::clone(&clock) as _,
+        ConnectorSettings::default(),
+    );
+    let standing = connector.watch();
+    parts.health.register("connectors", move || std::future::ready(finding(standing())));
+    // The handle is not needed: the shutdown waits for the task by itself.
+    drop(parts.shutdown.spawn(Phase::Intake, "connectors", |stopping| connector.run(stopping)));
+    let webhooks = if provider.webhook_secrets.is_empty() {
+        tracing::info!("no webhook secrets: what the provider does is learned by asking it alone");
+        Router::new()
+    } else {
+        let verifier = WebhookVerifier::new(provider.webhook_secrets)
+            .map_err(|error| WrongUse::because(error.to_string()))?;
+        webhooks::router(Webhooks { queries, port: parts.port, verifier, clock })
+    };
+    Ok(Connected { webhooks, sandbox_url: provider.sandbox_url })
+}
+
+/// A provider that is away is no reason to take the service out: what it cannot do waits.
+fn finding(standing: Standing) -> Finding {
+    match (standing.trouble, standing.provider) {
+        (Some(trouble), _) => Finding::Failing(trouble),
+        (None, Some(code)) => Finding::Warning(format!(
+            "the payment provider's last answer: {code}; payments wait for it"
+        )),
+        (None, None) => Finding::Passing,
+    }
+}
+
+/// The provider that the settings name.
+fn named(url: &str, section: &ConnectorsSection) -> anyhow::Result<Provider> {
+    let secret = section.payment_provider_secret.clone().ok_or_else(|| {
+        WrongUse::because("--payment-provider-url needs --payment-provider-secret too")
+    })?;
+    Ok(Provider {
+        settings: ProviderSettings::new(url, secret),
+        webhook_secrets: section.webhook_secrets.clone(),
+        sandbox_url: None,
+    })
+}
+
+/// A deployment without a provider takes no payments, and says so.
+fn nobody(parts: &Parts<'_>) -> anyhow::Result<()> {
+    if parts.services.only.contains(&Service::Connectors) {
+        return Err(WrongUse::because(
+            "--only connectors needs --payment-provider-url and --payment-provider-secret",
+        ));
+    }
+    tracing::warn!("no payment provider is named: payments wait until one is");
+    parts.health.register("connectors", || {
+        let reason = "no --payment-provider-url: payments wait until there is one";
+        std::future::ready(Finding::Warning(reason.to_owned()))
+    });
+    Ok(())
+}
+
+/// The sandbox in this process, on a port of its own, with secrets that nobody else knows.
+async fn sandbox_inside(parts: &Parts<'_>) -> anyhow::Result<Provider> {
+    let (secret, webhook_secret) = (generated(), generated());
+    let taken = |secret: &str| ApiSecret::new(secret);
+    let hook = format!("{}/v1/webhooks/{PROVIDER}", loopback(parts.url));
+    let settings = sandbox::Settings {
+        webhook: Some(WebhookTarget::new(&hook, vec![taken(&webhook_secret)?])?),
+        ..sandbox::Settings::new(parts.places.data_dir.join(SANDBOX_FILE), taken(&secret)?)
+    };
+    let opened = tokio::task::spawn_blocking(move || Sandbox::open(&settings)).await;
+    let sandbox = opened.context("a starting thread died")??;
+    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    // It goes on while the connector finishes. The handle is not needed: see above.
+    drop(parts.shutdown.spawn(Phase::Drain, "sandbox", |stopping| async move {
+        sandbox.serve(listener, stopping.cancelled_owned()).await;
+    }));
+    Ok(Provider {
+        settings: ProviderSettings::new(&url, secret.parse()?),
+        webhook_secrets: vec![webhook_secret.parse()?],
+        sandbox_url: Some(url),
+    })
+}
+
+/// Two ids in a row: 148 bits of chance.
+fn generated() -> String {
+    format!("{}{}", Uuid::now_v7().simple(), Uuid::now_v7().simple())
+}
+
+/// Where this process reaches itself, also when it listens on every address.
+fn loopback(url: &str) -> String {
+    url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_reaches_itself_on_the_loopback() {
+        assert_eq!(loopback("http://0.0.0.0:8080"), "http://127.0.0.1:8080");
+        assert_eq!(loopback("http://[::]:80"), "http://[::1]:80");
+        assert_eq!(loopback("http://10.0.0.1:80"), "http://10.0.0.1:80");
+    }
+
+    #[test]
+    fn a_provider_needs_its_secret() {
+        let secret = Some("correct horse battery".parse().unwrap());
+        let section = |payment_provider_secret| ConnectorsSection {
+            payment_provider_url: None,
+            payment_provider_secret,
+            webhook_secrets: Vec::new(),
+        };
+
+        assert!(named("http://psp.test", &section(None)).is_err());
+        assert!(named("http://psp.test", &section(secret)).is_ok());
+    }
+
+    #[test]
+    fn a_provider_that_is_away_is_a_warning() {
+        let standing = |trouble: Option<&str>, provider| {
+            finding(Standing { trouble: trouble.map(str::to_owned), provider, running: 0 })
+        };
+
+        assert!(matches!(standing(None, None), Finding::Passing));
+        assert!(matches!(standing(None, Some("provider_away")), Finding::Warning(_)));
+        assert!(matches!(standing(Some("no database"), None), Finding::Failing(_)));
+    }
+}
