@@ -57,9 +57,7 @@ fn offer(client: &Client, kind: &str, capacity: u32, amount: i64) -> String {
 
 /// Asks for one place of each offer at that price and waits for the end.
 fn book(client: &Client, trip: &str, lines: &[(&str, i64)], method: &str) -> Answer {
-    let line = |(offer, amount): &(&str, i64)| {
-        json!({ "offer_id": offer, "quantity": 1, "unit_price": eur(*amount) })
-    };
+    let line = |(offer, amount): &(&str, i64)| json!({ "offer_id": offer, "quantity": 1, "unit_price": eur(*amount) });
     let asked = client.post(
         "/v1/bookings",
         &json!({
@@ -125,7 +123,9 @@ fn sold_out(client: &Client, trip: &str, room: &str) {
 }
 
 fn repriced(client: &Client, trip: &str, flight: &str) {
-    client.post(&format!("/v1/offers/{flight}/price"), &json!({ "price": eur(13_900) })).expect(200);
+    client
+        .post(&format!("/v1/offers/{flight}/price"), &json!({ "price": eur(13_900) }))
+        .expect(200);
 
     let booking = book(client, trip, &[(flight, 12_900)], "card_approved");
 
