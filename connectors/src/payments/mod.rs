@@ -7,8 +7,8 @@
 //! Promises:
 //! - money moves once for each request, however often it is asked for;
 //! - an unknown outcome is asked about, under the same key, until it is known;
-//! - an authorization that nobody can tell anything of is timed out; one that comes late is recorded
-//!   all the same, and the payment asks for its undoing.
+//! - an authorization that nobody can tell anything of is timed out; one that comes late is
+//!   recorded all the same, and the payment asks for its undoing.
 
 mod answers;
 mod asking;
