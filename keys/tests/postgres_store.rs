@@ -62,7 +62,9 @@ mod server {
         assert_eq!(world.open().census().await.unwrap().forgotten, 1);
     }
 
-    #[tokio::test]
+    // Two workers: the schema is dropped while one is blocked, and the refused connection has to be
+    // rolled back meanwhile.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_database_of_a_newer_program_is_left_alone() {
         let Some(world) = PostgresKeyWorld::new().await else { return };
         world.open().check().await.unwrap();

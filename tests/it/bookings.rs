@@ -57,7 +57,10 @@ fn offer(client: &Client, kind: &str, capacity: u32, amount: i64) -> String {
 
 /// Asks for one place of each offer at that price and waits for the end.
 fn book(client: &Client, trip: &str, lines: &[(&str, i64)], method: &str) -> Answer {
-    let line = |(offer, amount): &(&str, i64)| json!({ "offer_id": offer, "quantity": 1, "unit_price": eur(*amount) });
+    let line = |(offer, amount): &(&str, i64)| {
+        let unit_price = eur(*amount);
+        json!({ "offer_id": offer, "quantity": 1, "unit_price": unit_price })
+    };
     let asked = client.post(
         "/v1/bookings",
         &json!({

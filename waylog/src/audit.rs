@@ -46,7 +46,7 @@ pub(crate) fn run(audit: &Audit) -> anyhow::Result<Ended> {
     let open = log::open(&question.places, Use::Read)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // Before the log is read: what the store has read by now is in the log by then.
-    let stores = stores::look(&question.places)?;
+    let stores = runtime.block_on(async { stores::look(&question.places) })?;
     let trail = runtime.block_on(stores.main.generations())?;
     let trail = trail.into_iter().find(|one| one.live && one.generation.projection == AUDIT);
     let Some(trail) = trail else {

@@ -137,7 +137,8 @@ fn owner_of(log: &dyn EventLog, shard: ShardId) -> Option<ShardOwner> {
 
 fn look_at_read_store(settings: &Settings, findings: &mut Vec<Finding>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let stores = match stores::look(&settings.places) {
+    let looked = runtime.block_on(async { stores::look(&settings.places) });
+    let stores = match looked {
         Ok(stores) => stores,
         Err(error) => {
             let says = format!("{error:#}");

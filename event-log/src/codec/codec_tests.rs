@@ -88,7 +88,8 @@ fn values(root: &Schema, schema: &Schema, doc: &str) -> BoxedStrategy<Value> {
     match schema {
         Schema::Null => Just(Value::Null).boxed(),
         Schema::Boolean => any::<bool>().prop_map(Value::Boolean).boxed(),
-        Schema::Int if doc.contains("0 to 100.") => (0..=100).prop_map(Value::Int).boxed(),
+        Schema::Int if doc.contains(" 0 to 100.") => (0..=100).prop_map(Value::Int).boxed(),
+        Schema::Int if doc.contains(" 2000 to 2199.") => (2000..=2199).prop_map(Value::Int).boxed(),
         Schema::Int => any::<i32>().prop_map(Value::Int).boxed(),
         // Counts are the narrowest of our longs; amounts and instants go far beyond in their own.
         Schema::Long => (0..=i64::from(u32::MAX)).prop_map(Value::Long).boxed(),
