@@ -54,6 +54,11 @@ macro_rules! refusals {
             $($(#[$variant_doc])* $variant $({ $($(#[$field_doc])* $field: $type,)+ })?,)+
         }
 
+        $($($(const _: () = assert!(
+            !$crate::refusal::taken(stringify!($field)),
+            "a problem has a member of this name already"
+        );)+)?)+
+
         impl $name {
             /// The codes of all refusals of this aggregate.
             pub const CODES: &'static [&'static str] = &[$($code,)+];
@@ -90,6 +95,21 @@ macro_rules! refusals {
     };
 }
 pub(crate) use refusals;
+
+/// Whether an answer has a member of that name beside the refusal's facts (RFC 9457, and ours).
+pub(crate) const fn taken(name: &str) -> bool {
+    matches!(
+        name.as_bytes(),
+        b"type"
+            | b"title"
+            | b"status"
+            | b"code"
+            | b"detail"
+            | b"instance"
+            | b"correlation_id"
+            | b"errors"
+    )
+}
 
 /// A fact as a client reads it.
 pub(crate) fn fact(value: impl Serialize) -> Value {

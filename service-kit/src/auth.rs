@@ -194,6 +194,10 @@ impl Authentication {
 
 /// Puts `router` behind `authentication`: no route of it runs without an [`Identity`].
 pub fn protect(router: Router, authentication: Authentication) -> Router {
+    // A process without routes of its own has nothing to protect, and its router takes no layer.
+    if !router.has_routes() {
+        return router;
+    }
     let authentication = Arc::new(authentication);
     router.route_layer(middleware::from_fn(move |mut request: Request, next: Next| {
         let identity = authentication.identify(request.headers());

@@ -101,7 +101,7 @@ fn confirmed(client: &Client, trip: &str, flight: &str, room: &str) -> String {
     free(client, &[(flight, 2), (room, 1)]);
     let id = text(&booking, "/id");
     until(client, &format!("/v1/itineraries/{trip}"), |read| {
-        read.pointer("/booking_ids") == Some(&json!([id]))
+        read.pointer("/bookings") == Some(&json!([id]))
     });
     until(client, &format!("/v1/payments?booking_id={id}"), |payments| {
         payments.pointer("/data/0/captured") == Some(&eur(20_900))

@@ -96,7 +96,7 @@ fn an_altered_audit_trail_is_found() {
 
     assert!(whole.contains("equal to the log"), "{whole}");
     assert!(found.contains("NOT what the log says"), "{found}");
-    assert!(doctor.contains("3 projections live"), "{doctor}");
+    assert!(doctor.contains("audit (generation 1)"), "{doctor}");
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn kcat_reads_the_events_with_their_headers_and_the_registry_lists_the_schemas()
     assert_eq!(header("waylog_version"), "1");
     assert_eq!(header("waylog_command_id"), made.header("idempotency-key"));
     assert!(pairs.iter().all(|cell| cell.as_str().unwrap().chars().all(|c| !c.is_control())));
-    // Asked for by name: the list of all subjects ends at a thousand, and these services are shared.
+    // Asked for by name: the list of all subjects ends at a thousand, and tests share a registry.
     let subject = format!("{topic}-waylog.ItineraryCreated");
     let versions = format!("{}/subjects/{subject}/versions", services.registry_url());
     let versions = ureq::get(versions).call().unwrap().into_body().read_to_string().unwrap();

@@ -79,15 +79,21 @@ pub(crate) fn look(places: &Places) -> anyhow::Result<Stores> {
     with_servers(main, places, &mode)
 }
 
-/// The same with the other databases that are named. Neither is asked anything before it is used.
+/// The same with the other databases that are named, as far as any projection belongs there.
+/// Neither is asked anything before it is used.
 fn with_servers(main: Arc<dyn ReadStore>, places: &Places, mode: &Mode) -> anyhow::Result<Stores> {
     let (mut mysql, mut redis) = (None, None);
     if let Mode::Distributed { mysql: url, redis: redis_url, .. } = mode {
-        if let Some(url) = url {
+        let homes = projections();
+        if let Some(url) = url
+            && homes.iter().any(|projection| projection.home() == Home::Mysql)
+        {
             let store = MysqlReadStore::new(&MysqlSettings::new(url.expose()))?;
             mysql = Some(Arc::new(store) as Arc<dyn ReadStore>);
         }
-        if let Some(url) = redis_url {
+        if let Some(url) = redis_url
+            && homes.iter().any(|projection| matches!(projection.home(), Home::Redis { .. }))
+        {
             let store = RedisReadStore::new(&redis_settings(places, url))?;
             redis = Some(Arc::new(store) as Arc<dyn ReadStore>);
         }
@@ -185,7 +191,7 @@ pub(crate) fn queries(places: &Places) -> anyhow::Result<Arc<ReadQueries>> {
 /// # Errors
 /// When the file cannot be opened, or the database's address cannot be read.
 pub(crate) fn keyring(places: &Places) -> anyhow::Result<Keyring> {
-    keyring_over(places, SqliteKeyStore::open)
+    keyring_over(places, SqliteKeyStore::open, PostgresKeyStore::new)
 }
 
 /// The keys of personal data, for looking at them beside a running server.
@@ -193,17 +199,18 @@ pub(crate) fn keyring(places: &Places) -> anyhow::Result<Keyring> {
 /// # Errors
 /// As [`keyring`]; also when there is no file.
 pub(crate) fn keyring_to_read(places: &Places) -> anyhow::Result<Keyring> {
-    keyring_over(places, SqliteKeyStore::open_read_only)
+    keyring_over(places, SqliteKeyStore::open_read_only, PostgresKeyStore::read_only)
 }
 
 fn keyring_over(
     places: &Places,
     file: impl FnOnce(&Path) -> Result<SqliteKeyStore, KeyError>,
+    server: impl FnOnce(&PostgresKeySettings) -> Result<PostgresKeyStore, KeyError>,
 ) -> anyhow::Result<Keyring> {
     let store: Arc<dyn KeyStore> = match places.mode()? {
         Mode::Embedded => Arc::new(file(&places.data_dir.join(KEYS_FILE))?),
         Mode::Distributed { postgres, .. } => {
-            Arc::new(PostgresKeyStore::new(&PostgresKeySettings::new(postgres.expose()))?)
+            Arc::new(server(&PostgresKeySettings::new(postgres.expose()))?)
         }
     };
     Ok(Keyring::new(store, KeyringSettings::default()))

@@ -194,7 +194,7 @@ fn finish_cancellation(booking: &Booking) -> Decision {
         }
         Booking::Cancelled(_) => Ok(vec![]),
         other => match other.status() {
-            Some(status) => Err(Refusal::NotCancelling { status }),
+            Some(booking_status) => Err(Refusal::NotCancelling { booking_status }),
             None => Err(Refusal::BookingNotFound),
         },
     }
@@ -237,7 +237,7 @@ fn out_of_reach(booking: &Booking) -> Refusal {
     match booking.status() {
         None => Refusal::BookingNotFound,
         Some(Status::Cancelling) => Refusal::Cancelling,
-        Some(status) => Refusal::Ended { status },
+        Some(booking_status) => Refusal::Ended { booking_status },
     }
 }
 

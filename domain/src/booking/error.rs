@@ -48,16 +48,16 @@ refusals! {
         #[error("the booking is being cancelled")]
         Cancelling = Rule, "booking_cancelling";
         /// Nobody asked to undo it.
-        #[error("the booking is {status:?}; nobody asked to cancel it")]
+        #[error("the booking is {booking_status:?}; nobody asked to cancel it")]
         NotCancelling {
             /// Where it stands.
-            status: Status,
+            booking_status: Status,
         } = Rule, "booking_not_cancelling";
         /// It is over.
-        #[error("the booking ended: it is {status:?}")]
+        #[error("the booking ended: it is {booking_status:?}")]
         Ended {
             /// How it ended.
-            status: Status,
+            booking_status: Status,
         } = Rule, "booking_ended";
         /// What is held is not what was asked for.
         #[error("what is held is not what was asked for")]

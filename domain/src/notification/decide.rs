@@ -102,7 +102,9 @@ fn abandon(message: &Message, reason: &str) -> Decision {
     let Message { notification_id, booking_id, status, .. } = *message;
     match status {
         Status::Abandoned => Ok(Vec::new()),
-        Status::Sent | Status::Delivered => Err(Refusal::AlreadySent { status }),
+        Status::Sent | Status::Delivered => {
+            Err(Refusal::AlreadySent { notification_status: status })
+        }
         Status::Requested | Status::Failed => {
             Ok(vec![NotificationAbandoned { notification_id, booking_id, reason }.into()])
         }

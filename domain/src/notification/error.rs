@@ -25,7 +25,7 @@ refusals! {
         #[error("the notification was sent already")]
         AlreadySent {
             /// Where it stands.
-            status: Status,
+            notification_status: Status,
         } = Rule, "notification_already_sent";
         /// The template's name is none.
         #[error("`{template}` is not a template: lower-case letters, digits and hyphens")]

@@ -63,7 +63,7 @@ fn request(payment: &Payment, terms: &Terms) -> Decision {
     if let Payment::Known(ledger) = payment {
         // A void came first: this one is late, and finds the door closed.
         return Err(if ledger.closed {
-            Refusal::Closed { status: ledger.status }
+            Refusal::Closed { payment_status: ledger.status }
         } else {
             Refusal::PaymentAlreadyExists { payment_id: ledger.terms.payment_id }
         });
@@ -80,14 +80,14 @@ fn request_capture(ledger: &Ledger, attempt: u32) -> Decision {
     check::attempt(attempt)?;
     let status = ledger.status;
     if ledger.closed {
-        return Err(Refusal::Closed { status });
+        return Err(Refusal::Closed { payment_status: status });
     }
     let attempt_last = ledger.capture_attempt;
     let reference = match (status, &ledger.authorization) {
         (Status::Captured, _) => return Ok(Vec::new()),
         (Status::Capturing, _) => return Err(Refusal::AttemptOpen { attempt: attempt_last }),
         (Status::Authorized, Some(reference)) => reference.clone(),
-        _ => return Err(Refusal::NotAuthorized { status }),
+        _ => return Err(Refusal::NotAuthorized { payment_status: status }),
     };
     if attempt <= attempt_last {
         return Err(Refusal::AttemptPassed { attempt, attempt_last });
@@ -182,7 +182,7 @@ fn time_out(ledger: &Ledger, now: Timestamp) -> Decision {
     match status {
         Status::TimedOut => return Ok(Vec::new()),
         Status::Requested => {}
-        _ => return Err(Refusal::NotAwaited { status }),
+        _ => return Err(Refusal::NotAwaited { payment_status: status }),
     }
     if now < due_at {
         return Err(Refusal::NotDue { due_at });

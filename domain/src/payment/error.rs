@@ -36,19 +36,19 @@ refusals! {
         #[error("the payment is closed")]
         Closed {
             /// Where it stands.
-            status: Status,
+            payment_status: Status,
         } = Rule, "payment_closed";
         /// There is nothing to capture yet.
         #[error("the payment is not authorized")]
         NotAuthorized {
             /// Where it stands.
-            status: Status,
+            payment_status: Status,
         } = Rule, "payment_not_authorized";
         /// The authorization was answered before.
         #[error("the payment waits for no authorization")]
         NotAwaited {
             /// Where it stands.
-            status: Status,
+            payment_status: Status,
         } = Rule, "payment_authorization_not_awaited";
         /// The provider still has time to answer.
         #[error("the answer of the provider is not due before {due_at}")]

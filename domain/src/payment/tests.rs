@@ -184,7 +184,7 @@ fn a_void_before_the_request_closes_the_door() {
 
     let now = Timestamp::default();
     let late = decide(&state, &saga(), &request(), now);
-    assert_eq!(late, Err(Refusal::Closed { status: Status::Voiding }));
+    assert_eq!(late, Err(Refusal::Closed { payment_status: Status::Voiding }));
     refused(&[void(1), voided(1)], &request(), Rule, "payment_closed");
     let story = [void(1), voided(1), authorized("auth_1", PRICE)];
     assert_eq!(names(&story), ["payment-authorized", "payment-void-requested"]);

@@ -45,6 +45,16 @@ impl PostgresKeyStore {
         Ok(Self { connections: Connections::new(settings)?, prepared: OnceCell::new() })
     }
 
+    /// For those who only look: nothing is created or migrated, and a database without keys is an
+    /// error.
+    ///
+    /// # Errors
+    /// [`KeyError::Refused`], when the URL cannot be read.
+    pub fn read_only(settings: &PostgresKeySettings) -> Result<Self, KeyError> {
+        let prepared = OnceCell::new_with(Some(()));
+        Ok(Self { connections: Connections::new(settings)?, prepared })
+    }
+
     /// Makes the call on a connection to a prepared database, within the deadline. A connection
     /// whose call did not end is closed, so that nobody waits behind that call.
     async fn run<T>(
