@@ -2,7 +2,6 @@
 
 use read_models::testing::redis_world::RedisWorld;
 
-#[expect(clippy::unused_async, reason = "the contract asks every world alike")]
 async fn world() -> Option<RedisWorld> {
     RedisWorld::new()
 }

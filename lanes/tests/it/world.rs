@@ -199,13 +199,13 @@ impl World {
     /// A process that takes forwarded commands on a port of its own.
     pub(crate) fn reachable(
         log: Arc<dyn EventLog>,
-        settings: LaneSettings,
+        mut settings: LaneSettings,
         directory: TempDir,
     ) -> (Self, SocketAddr) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let settings = LaneSettings { address: format!("http://{address}"), ..settings };
+        settings.address = format!("http://{address}");
         let plan = Plan { settings, secret: Some(secret()), rules: Rules::default() };
         let world = Self::start(log, plan, directory);
         let routes = world.lanes.internal_routes().unwrap();

@@ -35,6 +35,9 @@ use crate::store::{
 use crate::sum::TableSum;
 use crate::table::{IndexKind, Table, Value};
 
+/// A step of a scan: where the next one begins, and some fields with their values.
+type Scanned = (u64, Vec<(Vec<u8>, Vec<u8>)>);
+
 type Outcome<T> = Result<T, ReadStoreError>;
 
 /// Raised when rows or indexes are kept in another form.
@@ -113,8 +116,7 @@ impl RedisReadStore {
             }
             let mut commands = pipe();
             commands.cmd("HSCAN").arg(copy).arg(cursor).arg("COUNT").arg(LOAD_MAX);
-            let ((next, rows),): ((u64, Vec<(Vec<u8>, Vec<u8>)>),) =
-                self.connection.ask(&commands).await?;
+            let ((next, rows),): (Scanned,) = self.connection.ask(&commands).await?;
             for (field, row) in rows {
                 if seen.insert(field) {
                     sum.insert(&read_row(table, &row)?);
