@@ -7,7 +7,7 @@ use std::future::Future;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 
 /// How long an errand that is over is remembered.
 const REMEMBERED: Duration = Duration::from_secs(60);
@@ -49,14 +49,16 @@ enum State {
 pub struct Errands<K> {
     settings: ErrandSettings,
     states: HashMap<K, State>,
-    running: JoinSet<(K, Came)>,
+    running: JoinSet<Came>,
+    /// Which task runs which.
+    tasks: HashMap<Id, K>,
 }
 
 impl<K: Clone + Eq + Hash + Send + 'static> Errands<K> {
     /// None yet.
     #[must_use]
     pub fn new(settings: ErrandSettings) -> Self {
-        Self { settings, states: HashMap::new(), running: JoinSet::new() }
+        Self { settings, states: HashMap::new(), running: JoinSet::new(), tasks: HashMap::new() }
     }
 
     /// Whether no more may be begun for now.
@@ -81,14 +83,14 @@ impl<K: Clone + Eq + Hash + Send + 'static> Errands<K> {
         }
         let failures = self.failures(errand);
         self.states.insert(errand.clone(), State::Running { failures });
-        let (errand, run) = (errand.clone(), run());
-        self.running.spawn(async move { (errand, run.await) });
+        let task = self.running.spawn(run());
+        self.tasks.insert(task.id(), errand.clone());
         true
     }
 
     /// Notes what has ended, without waiting for it.
     pub fn reap(&mut self) {
-        while let Some(ended) = self.running.try_join_next() {
+        while let Some(ended) = self.running.try_join_next_with_id() {
             self.end(ended, Instant::now());
         }
         self.sweep(Instant::now());
@@ -96,7 +98,7 @@ impl<K: Clone + Eq + Hash + Send + 'static> Errands<K> {
 
     /// Waits until nothing is under way; what an errand waits for has to have an end of its own.
     pub async fn drain(&mut self) {
-        while let Some(ended) = self.running.join_next().await {
+        while let Some(ended) = self.running.join_next_with_id().await {
             self.end(ended, Instant::now());
         }
     }
@@ -116,12 +118,17 @@ impl<K: Clone + Eq + Hash + Send + 'static> Errands<K> {
         }
     }
 
-    fn end(&mut self, ended: Result<(K, Came), JoinError>, now: Instant) {
-        match ended {
-            Ok((errand, came)) => self.rest(errand, came, now),
-            // Its entry stays marked as running, so that what kills a task is not repeated for
-            // ever; another process, or the next start, tries again.
-            Err(error) => tracing::error!(%error, "an errand died"),
+    fn end(&mut self, ended: Result<(Id, Came), JoinError>, now: Instant) {
+        let (task, came) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                // Tried again like any other failure: nothing that is asked for is dropped.
+                tracing::error!(%error, "an errand died; it is run again");
+                (error.id(), Came::Failed)
+            }
+        };
+        if let Some(errand) = self.tasks.remove(&task) {
+            self.rest(errand, came, now);
         }
     }
 
@@ -179,6 +186,18 @@ mod tests {
         assert!(begun && !twice && !no_room);
         assert_eq!(under_way, 1);
         assert!(!resting && room);
+    }
+
+    #[tokio::test]
+    async fn what_dies_is_tried_again_after_a_pause() {
+        let mut errands = errands();
+
+        errands.begin(&1, || async { panic!("as a defect does") });
+        errands.drain().await;
+
+        assert_eq!((errands.running(), errands.failures(&1)), (0, 1));
+        assert!(!errands.due(&1, Instant::now()));
+        assert!(errands.due(&1, Instant::now() + FIRST));
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use futures::{Stream, StreamExt as _};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 /// The order in which things stop.
@@ -100,6 +100,13 @@ impl Shutdown {
     /// Asks for the shutdown from inside, as when a vital task has failed.
     pub fn request(&self) {
         self.0.requested.cancel();
+    }
+
+    /// Asks for the shutdown when it is dropped: held by a task without which the process is of no
+    /// use, however that task ends.
+    #[must_use]
+    pub fn on_drop(&self) -> DropGuard {
+        self.0.requested.clone().drop_guard()
     }
 
     /// Waits for SIGTERM, SIGINT or [`Self::request`], then stops everything.

@@ -24,6 +24,52 @@ fn a_trip_is_bought_whole_or_not_at_all_distributed() {
     story(&world.client());
 }
 
+#[test]
+fn bookings_end_whole_or_not_at_all_when_the_process_is_killed_again_and_again() {
+    let mut world = World::embedded();
+    let trip = itinerary(&world.client());
+    let flight = offer(&world.client(), "flight", 5, 12_900);
+    let lines = [(flight.as_str(), 12_900)];
+    let paths: Vec<String> =
+        (0..8).map(|_| request(&world.client(), &trip, &lines, "card_approved")).collect();
+
+    // At once, in the middle of the first, and when some are through.
+    for enough in [0, 1, 3] {
+        let client = world.client();
+        let through = || paths.iter().filter(|path| status(&client, path) == "confirmed").count();
+        assert!(eventually(PATIENCE, || through() >= enough), "no more than {}", through());
+        world.take("origin").kill();
+        world.start("origin", &[]);
+    }
+
+    let client = world.client();
+    let ended: Vec<Answer> = paths.iter().map(|path| settled(&client, path)).collect();
+    let (bought, refused): (Vec<&Answer>, Vec<&Answer>) =
+        ended.iter().partition(|booking| booking.at("/status") == "confirmed");
+    assert_eq!(bought.len(), 5, "five places, five bookings");
+    for booking in refused {
+        assert_eq!(booking.at("/rejection/code"), "sold_out");
+    }
+    until(&client, &format!("/v1/offers/{flight}"), |offer| {
+        offer["allocated"] == 5 && offer["held"] == 0
+    });
+    for booking in &ended {
+        let captured = i64::from(booking.at("/status") == "confirmed") * 12_900;
+        let path = format!("/v1/payments?booking_id={}", text(booking, "/id"));
+        let payments = client.get(&path).expect(200);
+        let of = |field: &str| -> i64 {
+            let all = payments.at("/data").as_array().unwrap().iter();
+            all.map(|payment| payment[field]["amount"].as_i64().unwrap()).sum()
+        };
+        assert_eq!(of("captured") - of("refunded"), captured, "{:#}", payments.body);
+    }
+}
+
+fn status(client: &Client, path: &str) -> String {
+    let booking = client.get(path);
+    booking.body["status"].as_str().unwrap_or_default().to_owned()
+}
+
 fn story(client: &Client) {
     let trip = itinerary(client);
     let flight = offer(client, "flight", 3, 12_900);
@@ -57,6 +103,11 @@ fn offer(client: &Client, kind: &str, capacity: u32, amount: i64) -> String {
 
 /// Asks for one place of each offer at that price and waits for the end.
 fn book(client: &Client, trip: &str, lines: &[(&str, i64)], method: &str) -> Answer {
+    settled(client, &request(client, trip, lines, method))
+}
+
+/// Asks for one place of each offer at that price; gives where the booking is.
+fn request(client: &Client, trip: &str, lines: &[(&str, i64)], method: &str) -> String {
     let line = |(offer, amount): &(&str, i64)| {
         let unit_price = eur(*amount);
         json!({ "offer_id": offer, "quantity": 1, "unit_price": unit_price })
@@ -70,7 +121,7 @@ fn book(client: &Client, trip: &str, lines: &[(&str, i64)], method: &str) -> Ans
             "payment": { "method": method },
         }),
     );
-    settled(client, asked.expect(202).header("location"))
+    asked.expect(202).header("location").to_owned()
 }
 
 /// The booking, once nothing is under way for it any more.

@@ -80,8 +80,13 @@ pub(crate) async fn start(parts: Parts<'_>) -> anyhow::Result<Connected> {
     );
     let standing = connector.watch();
     parts.health.register("connectors", move || std::future::ready(finding(standing())));
+    let ended = parts.shutdown.clone();
     // The handle is not needed: the shutdown waits for the task by itself.
-    drop(parts.shutdown.spawn(Phase::Intake, "connectors", |stopping| connector.run(stopping)));
+    drop(parts.shutdown.spawn(Phase::Intake, "connectors", |stopping| async move {
+        // As with the sagas: payments that nobody works on must not look healthy.
+        let _takes_down = ended.on_drop();
+        connector.run(stopping).await;
+    }));
     let webhooks = if provider.webhook_secrets.is_empty() {
         tracing::info!("no webhook secrets: what the provider does is learned by asking it alone");
         Router::new()

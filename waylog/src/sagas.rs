@@ -28,7 +28,13 @@ pub(crate) fn start(
     health.register("sagas", move || {
         std::future::ready(standing().trouble.map_or(Finding::Passing, Finding::Failing))
     });
+    let ended = shutdown.clone();
     // The handle is not needed: the shutdown waits for the task by itself.
-    drop(shutdown.spawn(Phase::Intake, "sagas", |stopping| dispatcher.run(stopping)));
+    drop(shutdown.spawn(Phase::Intake, "sagas", |stopping| async move {
+        // A dispatcher that ended by itself, by a defect, takes the process down: whoever starts it
+        // again continues every saga.
+        let _takes_down = ended.on_drop();
+        dispatcher.run(stopping).await;
+    }));
     Ok(())
 }
