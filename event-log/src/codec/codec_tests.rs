@@ -7,6 +7,10 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use apache_avro::types::Value;
+use domain::Command;
+use domain::ids::{AccountId, BookingId, ItineraryId, SagaId};
+use domain::money::Money;
+use domain::saga::{self, Cancellation, FollowUp, Process, TripBooking};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -41,8 +45,44 @@ fn framed(id: u32, datum: &[u8]) -> Vec<u8> {
     [&[0], &id.to_be_bytes()[..], datum].concat()
 }
 
+/// What a saga's texts hold: documents and names of the domain's own.
+fn of_sagas(doc: &str) -> Option<String> {
+    let id = uuid::Uuid::from_u128(7);
+    let total = Money { amount: 100, currency: "EUR".parse().unwrap() };
+    let process = Process::TripBooking(TripBooking {
+        booking_id: BookingId(id),
+        account_id: AccountId(id),
+        itinerary_id: ItineraryId(id),
+        lines: Vec::new(),
+        total,
+        payment_method: "card_approved".to_owned(),
+        recipient: None,
+    });
+    let cancellation = Cancellation { was_confirmed: true, refund: total, fee: total };
+    let follow_up = FollowUp { saga_id: SagaId(id), process: process.clone() };
+    let text = match doc {
+        "The command: JSON." => json(&Command::Saga(saga::Command::PassDeadline)),
+        "What it is about, fixed from here on: JSON." => json(&process),
+        "What the installation allowed at the start: JSON." => json(&saga::Settings::default()),
+        _ if doc.contains("JSON with was_confirmed") => json(&cancellation),
+        _ if doc.contains("JSON with saga_id") => json(&follow_up),
+        _ if doc.ends_with("a JSON object.") => r#"{"left":2}"#.to_owned(),
+        _ if doc.contains("trip-booking, cancellation") => "trip-booking".to_owned(),
+        _ if doc.contains("category-id") => format!("offer-{id}"),
+        "Who: account:<uuid>." => format!("account:{id}"),
+        _ => return None,
+    };
+    Some(text)
+}
+
+fn json(document: &impl serde::Serialize) -> String {
+    serde_json::to_string(document).unwrap()
+}
+
 fn text(doc: &str) -> BoxedStrategy<Value> {
-    let text = if doc.contains("UUID") {
+    let text = if let Some(document) = of_sagas(doc) {
+        Just(document).boxed()
+    } else if doc.contains("UUID") {
         any::<u128>().prop_map(|id| uuid::Uuid::from_u128(id).to_string()).boxed()
     } else if doc.contains("IANA") {
         prop::sample::select(vec!["Europe/Lisbon", "UTC", "Asia/Tokyo"])
