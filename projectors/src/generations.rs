@@ -26,6 +26,31 @@ pub(crate) async fn create_next(
     projection: &dyn Projection,
 ) -> Result<ProjectionState, ReadStoreError> {
     let number = store.next_number(projection.name()).await?;
+    create(store, projection, number).await
+}
+
+/// The generations of a projection, and the live one, created when there is none.
+pub(crate) async fn with_live(
+    store: &dyn ReadStore,
+    projection: &dyn Projection,
+) -> Result<(Vec<ProjectionState>, ProjectionState), ReadStoreError> {
+    // The number before the look: of processes that start together, those that find none live
+    // create the same one.
+    let number = store.next_number(projection.name()).await?;
+    let states = of_projection(store, projection.name()).await?;
+    let live = match live_of(&states) {
+        Some(live) => live.clone(),
+        None => create(store, projection, number).await?,
+    };
+    Ok((states, live))
+}
+
+/// Creates that generation; nothing happens when it exists.
+async fn create(
+    store: &dyn ReadStore,
+    projection: &dyn Projection,
+    number: u32,
+) -> Result<ProjectionState, ReadStoreError> {
     let generation = Generation { projection: projection.name().to_owned(), number };
     store.create(&generation, projection.version(), projection.tables()).await
 }

@@ -19,7 +19,7 @@ use crate::decoded::{Chunk, Item};
 use crate::error::ProjectorError;
 use crate::feed::Feed;
 use crate::folder::{Folder, Taken};
-use crate::generations::{create_next, live_of, of_projection};
+use crate::generations::{live_of, of_projection, with_live};
 use crate::placement::{Placement, Told};
 use crate::rate::Rate;
 use crate::reader::Reading;
@@ -221,11 +221,7 @@ impl Runner {
             store.prepare().await?;
             self.prepared = true;
         }
-        let states = of_projection(&**store, projection.name()).await?;
-        let live = match live_of(&states) {
-            Some(live) => live.clone(),
-            None => create_next(&**store, &**projection).await?,
-        };
+        let (states, live) = with_live(&**store, &**projection).await?;
         self.show(&states);
         self.outdated = live.version != projection.version();
         if !self.outdated {

@@ -152,7 +152,8 @@ mod server {
         rebuilt.batch(&events()).await.unwrap();
         let second = Generation { projection: "itineraries".to_owned(), number: 2 };
         let indexes = async |table: &str| -> i64 {
-            let sql = "SELECT count(*) FROM pg_indexes WHERE tablename = $1";
+            let sql = "SELECT count(*) FROM pg_indexes \
+                       WHERE schemaname = current_schema() AND tablename = $1";
             client(&world).await.query_one(sql, &[&table]).await.unwrap().get(0)
         };
 

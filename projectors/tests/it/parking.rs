@@ -168,8 +168,9 @@ async fn two_processes_that_replay_one_stream_fold_it_once() {
     let (first, second) =
         tokio::join!(one.replay("itineraries", &name), other.replay("itineraries", &name));
 
+    // Whoever did not hear that its batch was committed does not count it; the rows tell.
     let replayed = first.unwrap().events + second.unwrap().events;
-    assert_eq!(replayed, 24);
+    assert!((1..=24).contains(&replayed), "{replayed}");
     world.check(&*projection, 1, &world.expected(&*projection)).await;
     stop(one).await;
     stop(other).await;
