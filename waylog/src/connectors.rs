@@ -1,6 +1,7 @@
 //! The service `connectors`: payments between the log and their provider. An embedded system that
 //! names no provider gets the sandbox: a server of its own on the loopback, inside this process.
 
+use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -9,17 +10,16 @@ use axum::Router;
 use connectors::payment_provider::webhook::WebhookVerifier;
 use connectors::payment_provider::{self, HttpPaymentProvider, ProviderSettings};
 use connectors::payments::webhooks::{self, PROVIDER, Webhooks};
-use connectors::payments::{self, ConnectorSettings, PaymentConnector, Standing};
+use connectors::payments::{self, PaymentConnector, Standing};
 use lanes::{CommandPort, SystemClock};
+use read_models::ReadQueries;
 use sandbox::{ApiSecret, Sandbox, WebhookTarget};
 use service_kit::Secret;
 use service_kit::health::{Finding, Health};
 use service_kit::shutdown::{Phase, Shutdown};
 use tokio::net::TcpListener;
-use uuid::Uuid;
 
 use crate::settings::{ConnectorsSection, Mode, Places, Service, ServicesSection, WrongUse};
-use crate::stores;
 
 /// The ledger of the sandbox inside.
 const SANDBOX_FILE: &str = "sandbox.sqlite";
@@ -41,6 +41,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) mode: &'a Mode,
     /// Where this process serves HTTP.
     pub(crate) url: &'a str,
+    pub(crate) queries: Arc<ReadQueries>,
     pub(crate) port: Arc<dyn CommandPort>,
     pub(crate) health: &'a Health,
     pub(crate) shutdown: &'a Shutdown,
@@ -68,7 +69,7 @@ pub(crate) async fn start(parts: Parts<'_>) -> anyhow::Result<Connected> {
             return Ok(Connected::default());
         }
     };
-    let queries = stores::queries(parts.places)?;
+    let queries = parts.queries;
     let client = HttpPaymentProvider::new(provider.settings)?;
     let clock = Arc::new(SystemClock);
     let connector = PaymentConnector::new(
@@ -76,7 +77,7 @@ pub(crate) async fn start(parts: Parts<'_>) -> anyhow::Result<Connected> {
         Arc::clone(&parts.port),
         Arc::new(client),
         Arc::clone(&clock) as _,
-        ConnectorSettings::default(),
+        parts.section.payments(),
     );
     let standing = connector.watch();
     parts.health.register("connectors", move || std::future::ready(finding(standing())));
@@ -109,13 +110,12 @@ fn finding(standing: Standing) -> Finding {
     }
 }
 
-/// The provider that the settings name.
+/// The provider that the settings name; they have been looked at.
 fn named(url: &str, section: &ConnectorsSection) -> anyhow::Result<Provider> {
-    let secret = section.payment_provider_secret.clone().ok_or_else(|| {
-        WrongUse::because("--payment-provider-url needs --payment-provider-secret too")
-    })?;
+    let secret = section.payment_provider_secret.clone();
+    let secret = secret.context("a provider is named together with its secret")?;
     Ok(Provider {
-        settings: ProviderSettings::new(url, secret),
+        settings: section.provider(url, secret),
         webhook_secrets: section.webhook_secrets.clone(),
         sandbox_url: None,
     })
@@ -138,7 +138,7 @@ fn nobody(parts: &Parts<'_>) -> anyhow::Result<()> {
 
 /// The sandbox in this process, on a port of its own, with secrets that nobody else knows.
 async fn sandbox_inside(parts: &Parts<'_>) -> anyhow::Result<Provider> {
-    let (secret, webhook_secret) = (generated(), generated());
+    let (secret, webhook_secret) = (generated()?, generated()?);
     let taken = |secret: &str| ApiSecret::new(secret);
     let hook = format!("{}/v1/webhooks/{PROVIDER}", loopback(parts.url));
     let settings = sandbox::Settings {
@@ -154,15 +154,21 @@ async fn sandbox_inside(parts: &Parts<'_>) -> anyhow::Result<Provider> {
         sandbox.serve(listener, stopping.cancelled_owned()).await;
     }));
     Ok(Provider {
-        settings: ProviderSettings::new(&url, secret.parse()?),
+        settings: parts.section.provider(&url, secret.parse()?),
         webhook_secrets: vec![webhook_secret.parse()?],
         sandbox_url: Some(url),
     })
 }
 
-/// Two ids in a row: 148 bits of chance.
-fn generated() -> String {
-    format!("{}{}", Uuid::now_v7().simple(), Uuid::now_v7().simple())
+/// 256 bits of the system's randomness, as hexadecimal digits.
+fn generated() -> anyhow::Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).context("the system gives no randomness")?;
+    let mut digits = String::with_capacity(64);
+    for byte in bytes {
+        write!(digits, "{byte:02x}").expect("a string takes every digit");
+    }
+    Ok(digits)
 }
 
 /// Where this process reaches itself, also when it listens on every address.
@@ -182,16 +188,11 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_needs_its_secret() {
-        let secret = Some("correct horse battery".parse().unwrap());
-        let section = |payment_provider_secret| ConnectorsSection {
-            payment_provider_url: None,
-            payment_provider_secret,
-            webhook_secrets: Vec::new(),
-        };
+    fn no_two_secrets_are_alike() {
+        let (one, other) = (generated().unwrap(), generated().unwrap());
 
-        assert!(named("http://psp.test", &section(None)).is_err());
-        assert!(named("http://psp.test", &section(secret)).is_ok());
+        assert_eq!((one.len(), other.len()), (64, 64));
+        assert_ne!(one, other);
     }
 
     #[test]

@@ -3,27 +3,27 @@
 use std::sync::Arc;
 
 use lanes::{CommandPort, SystemClock};
-use sagas::{Dispatcher, DispatcherSettings};
+use read_models::ReadQueries;
+use sagas::Dispatcher;
 use service_kit::health::{Finding, Health};
 use service_kit::shutdown::{Phase, Shutdown};
 
-use crate::settings::Places;
-use crate::stores;
+use crate::settings::SagasSection;
+
+/// What the service is built with.
+pub(crate) struct Parts<'a> {
+    pub(crate) section: &'a SagasSection,
+    pub(crate) queries: Arc<ReadQueries>,
+    pub(crate) port: Arc<dyn CommandPort>,
+    pub(crate) health: &'a Health,
+    pub(crate) shutdown: &'a Shutdown,
+}
 
 /// Starts the dispatcher. It stops with the intake: what it has sent by then is waited for.
-///
-/// # Errors
-/// When the read models' address cannot be read.
-pub(crate) fn start(
-    places: &Places,
-    port: Arc<dyn CommandPort>,
-    health: &Health,
-    shutdown: &Shutdown,
-) -> anyhow::Result<()> {
+pub(crate) fn start(parts: Parts<'_>) {
     sagas::describe_metrics();
-    let queries = stores::queries(places)?;
-    let settings = DispatcherSettings::default();
-    let dispatcher = Dispatcher::new(queries, port, Arc::new(SystemClock), settings);
+    let Parts { section, queries, port, health, shutdown } = parts;
+    let dispatcher = Dispatcher::new(queries, port, Arc::new(SystemClock), section.dispatcher());
     let standing = dispatcher.watch();
     health.register("sagas", move || {
         std::future::ready(standing().trouble.map_or(Finding::Passing, Finding::Failing))
@@ -36,5 +36,4 @@ pub(crate) fn start(
         let _takes_down = ended.on_drop();
         dispatcher.run(stopping).await;
     }));
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! `waylog serve`: puts the services together, embedded or distributed, all of them or some, behind
 //! one HTTP server, and takes them apart again in order.
 
+use std::cell::OnceCell;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use lanes::{CommandPort, LaneSettings, Lanes, LanesParts, LocalStreamStores, Str
 use projectors::{ProjectorSettings, Projectors};
 use query_api::proxy::{Methods, Passage, Proxy, ProxyLimits};
 use query_api::{QueryApi, QuerySettings};
+use read_models::ReadQueries;
 use service_kit::auth::{Identity, Role};
 use service_kit::config;
 use service_kit::health::{Finding, Health};
@@ -63,6 +65,8 @@ struct Site<'a> {
     settings: &'a Settings,
     mode: Mode,
     open: OpenLog,
+    /// One for all services, which so share its readers.
+    queries: OnceCell<Arc<ReadQueries>>,
     /// Seals and opens personal data; one for all services, which so share its memory.
     keyring: Keyring,
     health: Health,
@@ -87,7 +91,7 @@ pub(crate) fn run(settings: &Settings, effective: &[config::Setting]) -> anyhow:
 async fn serve(settings: &Settings, metrics: Metrics) -> anyhow::Result<Ended> {
     let mode = settings.places.mode()?;
     let authentication = identity::authentication(settings, &mode)?;
-    settings.services.check(&mode, authentication.development_mode())?;
+    settings.check(&mode, authentication.development_mode())?;
     let listener = TcpListener::bind(settings.http.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.http.listen))?;
@@ -98,7 +102,8 @@ async fn serve(settings: &Settings, metrics: Metrics) -> anyhow::Result<Ended> {
     let open = blocking(move || log::open(&places, Use::Serve)).await?;
     let durability = open.log.durability();
     let keyring = keyring(&settings.places, &open)?;
-    let site = Site { settings, mode, open, keyring, health, shutdown, url };
+    let queries = OnceCell::new();
+    let site = Site { settings, mode, open, queries, keyring, health, shutdown, url };
 
     let assembly = site.assemble().await?;
     let sandbox = assembly.connected.sandbox_url.as_deref();
@@ -152,8 +157,13 @@ impl Site<'_> {
             self.query_api(&mut assembly)?;
         }
         if services.runs(Service::Sagas) {
-            let port = self.port(&assembly)?;
-            sagas::start(&self.settings.places, port, &self.health, &self.shutdown)?;
+            sagas::start(sagas::Parts {
+                section: &self.settings.sagas,
+                queries: self.queries()?,
+                port: self.port(&assembly)?,
+                health: &self.health,
+                shutdown: &self.shutdown,
+            });
         }
         if services.runs(Service::Connectors) {
             assembly.connected = connectors::start(connectors::Parts {
@@ -162,6 +172,7 @@ impl Site<'_> {
                 places: &self.settings.places,
                 mode: &self.mode,
                 url: &self.url,
+                queries: self.queries()?,
                 port: self.port(&assembly)?,
                 health: &self.health,
                 shutdown: &self.shutdown,
@@ -169,6 +180,15 @@ impl Site<'_> {
             .await?;
         }
         Ok(assembly)
+    }
+
+    /// The queries over the read models: opened once, when the first service asks for them.
+    fn queries(&self) -> anyhow::Result<Arc<ReadQueries>> {
+        if let Some(queries) = self.queries.get() {
+            return Ok(Arc::clone(queries));
+        }
+        let opened = stores::queries(&self.settings.places)?;
+        Ok(Arc::clone(self.queries.get_or_init(|| opened)))
     }
 
     /// Where this process's own services send commands: its lanes, or the owners elsewhere.
@@ -268,7 +288,7 @@ impl Site<'_> {
     }
 
     fn query_api(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
-        let queries = stores::queries(&self.settings.places)?;
+        let queries = self.queries()?;
         let asked = Arc::clone(&queries);
         self.health.register("read models", move || {
             let asked = Arc::clone(&asked);

@@ -1,14 +1,19 @@
 //! What `serve` and the reading verbs can be told: every setting is a flag and a `WAYLOG_...`
 //! variable at once. There is no configuration file.
 
+mod connectors;
+mod sagas;
+
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use service_kit::Secret;
 use service_kit::config::{AuthSection, HttpSection, TelemetrySection};
 use service_kit::secret::ConnectionUrl;
 
 use crate::stores;
+
+pub(crate) use connectors::ConnectorsSection;
+pub(crate) use sagas::SagasSection;
 
 /// Everything that `serve` can be told.
 #[derive(Debug, Clone, Args)]
@@ -19,6 +24,9 @@ pub(crate) struct Settings {
     /// Which services run in this process.
     #[command(flatten)]
     pub(crate) services: ServicesSection,
+    /// What sagas are allowed.
+    #[command(flatten)]
+    pub(crate) sagas: SagasSection,
     /// Calls to the outside.
     #[command(flatten)]
     pub(crate) connectors: ConnectorsSection,
@@ -94,22 +102,6 @@ pub(crate) struct ServicesSection {
     pub(crate) projectors_url: Vec<String>,
 }
 
-/// Whom payments go through. Embedded, the sandbox in this process, unless somebody else is named.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Connectors")]
-pub(crate) struct ConnectorsSection {
-    /// The payment provider's API (http://...)
-    #[arg(long, env = "WAYLOG_PAYMENT_PROVIDER_URL", value_name = "URL")]
-    pub(crate) payment_provider_url: Option<String>,
-    /// What we prove ourselves to it with, at least 16 bytes
-    #[arg(long, env = "WAYLOG_PAYMENT_PROVIDER_SECRET", hide_env_values = true)]
-    pub(crate) payment_provider_secret: Option<Secret>,
-    /// What proves its webhooks; two while one replaces the other, without any none are taken
-    #[arg(long, env = "WAYLOG_WEBHOOK_SECRETS", value_name = "SECRET,...")]
-    #[arg(value_delimiter = ',', hide_env_values = true)]
-    pub(crate) webhook_secrets: Vec<Secret>,
-}
-
 /// One service of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Service {
@@ -157,6 +149,18 @@ pub(crate) enum Mode {
     },
 }
 
+impl Settings {
+    /// Refuses what would not do what it says, before anything is opened.
+    ///
+    /// # Errors
+    /// A sentence that names the setting.
+    pub(crate) fn check(&self, mode: &Mode, development: bool) -> anyhow::Result<()> {
+        self.services.check(mode, development)?;
+        self.sagas.check()?;
+        self.connectors.check()
+    }
+}
+
 impl Places {
     /// Which way these settings choose.
     ///
@@ -196,7 +200,7 @@ impl ServicesSection {
     ///
     /// # Errors
     /// A sentence that names the setting.
-    pub(crate) fn check(&self, mode: &Mode, development: bool) -> anyhow::Result<()> {
+    fn check(&self, mode: &Mode, development: bool) -> anyhow::Result<()> {
         if *mode == Mode::Embedded && !self.runs(Service::CommandApi) {
             return Err(WrongUse::because(
                 "--only without command-api is for a distributed deployment: nobody else could \
@@ -227,7 +231,7 @@ mod tests {
         settings: Settings,
     }
 
-    fn settings(flags: &[&str]) -> Settings {
+    pub(super) fn settings(flags: &[&str]) -> Settings {
         // Whoever runs the tests may have settings in the environment.
         let command = Line::command().mut_args(|arg| arg.env(Resettable::Reset));
         let words = std::iter::once(&"waylog").chain(flags);

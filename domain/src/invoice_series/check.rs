@@ -24,8 +24,13 @@ pub(super) fn document(document: &Document) -> Result<Document, Refusal> {
         return Err(Refusal::YearOutOfRange { year, year_min: YEAR_MIN, year_max: YEAR_MAX });
     }
     Ok(Document {
-        seller: text::said_line("seller", &document.seller, SELLER_CHARACTERS_MAX)?,
+        seller: seller(&document.seller)?,
         reason: text::said_line("reason", &document.reason, REASON_CHARACTERS_MAX)?,
         ..document.clone()
     })
+}
+
+/// Who sells.
+pub(crate) fn seller(seller: &str) -> Result<String, Refusal> {
+    Ok(text::said_line("seller", seller, SELLER_CHARACTERS_MAX)?)
 }

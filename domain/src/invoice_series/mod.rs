@@ -30,6 +30,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use check::seller as check_seller;
 pub use command::{Command, Document};
 pub use error::Refusal;
 pub use event::{Event, InvoiceCredited, InvoiceIssued};

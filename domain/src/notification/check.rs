@@ -25,7 +25,7 @@ pub(super) fn command(command: &Command) -> Result<(), Refusal> {
 /// A message that could be written and sent.
 pub(super) fn request(
     template: &str,
-    locale: &str,
+    language: &str,
     recipient: Option<&Sealed>,
     facts: &str,
 ) -> Result<(), Refusal> {
@@ -33,10 +33,7 @@ pub(super) fn request(
     if !(1..=TEMPLATE_CHARACTERS_MAX).contains(&template.len()) || !template.bytes().all(plain) {
         return Err(Refusal::TemplateMalformed { template: template.to_owned() });
     }
-    let tag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(alphanumeric);
-    if !(2..=LOCALE_CHARACTERS_MAX).contains(&locale.len()) || !locale.split('-').all(tag) {
-        return Err(Refusal::LocaleMalformed { locale: locale.to_owned() });
-    }
+    locale(language)?;
     if recipient.is_some_and(|recipient| !recipient.well_formed()) {
         return Err(Refusal::RecipientMalformed);
     }
@@ -44,6 +41,15 @@ pub(super) fn request(
         return Err(Refusal::FactsTooLong { bytes: facts.len(), bytes_max: FACTS_BYTES_MAX });
     }
     serde_json::from_str::<Map<String, Value>>(facts).map(drop).map_err(|_| Refusal::FactsMalformed)
+}
+
+/// A language, as BCP 47 names it.
+pub(crate) fn locale(locale: &str) -> Result<(), Refusal> {
+    let tag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(alphanumeric);
+    if !(2..=LOCALE_CHARACTERS_MAX).contains(&locale.len()) || !locale.split('-').all(tag) {
+        return Err(Refusal::LocaleMalformed { locale: locale.to_owned() });
+    }
+    Ok(())
 }
 
 const fn alphanumeric(byte: u8) -> bool {

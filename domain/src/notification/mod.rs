@@ -31,6 +31,7 @@ mod value;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use check::locale as check_locale;
 pub use command::Command;
 pub use error::Refusal;
 pub use event::{

@@ -92,6 +92,19 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Refuses what no saga could start with, or would be refused by the last steps of every one.
+    ///
+    /// # Errors
+    /// The refusal that the saga, its invoice or its notification would give.
+    pub fn check(&self) -> Result<(), crate::Refusal> {
+        super::check::settings(self)?;
+        crate::invoice_series::check_seller(&self.seller)?;
+        crate::notification::check_locale(&self.locale)?;
+        Ok(())
+    }
+}
+
 /// What came of an attempt at a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
