@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
+use service_kit::Secret;
+use service_kit::client::{ClientError, ClientLimits, internal_client, read_answer};
 
-use crate::internal_hop::{ClusterSecret, PATH};
+use crate::internal_hop::PATH;
 use crate::{Accepted, CommandError, CommandRequest};
 
 /// Longer answers are not read.
@@ -48,20 +50,12 @@ pub(crate) enum HopError {
 
 /// Forwards commands; keeps its connections.
 #[derive(Clone)]
-pub(crate) struct HopClient {
-    client: reqwest::Client,
-    secret: ClusterSecret,
-}
+pub(crate) struct HopClient(reqwest::Client);
 
 impl HopClient {
-    pub(crate) fn new(secret: ClusterSecret) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .connect_timeout(CONNECT_MAX)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .tcp_nodelay(true)
-            .build()?;
-        Ok(Self { client, secret })
+    pub(crate) fn new(secret: &Secret) -> Result<Self, ClientError> {
+        let limits = ClientLimits { connect_timeout: CONNECT_MAX, ..ClientLimits::default() };
+        internal_client(&limits, Some(secret)).map(Self)
     }
 
     /// Sends the command and waits at most that long.
@@ -77,15 +71,14 @@ impl HopClient {
         }
         let wait_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         let mut sending = self
-            .client
+            .0
             .post(format!("{}{PATH}", address.trim_end_matches('/')))
             .timeout(wait)
-            .bearer_auth(self.secret.expose())
             .json(&HopRequest { request, wait_ms });
         if let Some(traceparent) = &request.traceparent {
             sending = sending.header("traceparent", traceparent);
         }
-        let mut response = sending.send().await.map_err(|error| {
+        let response = sending.send().await.map_err(|error| {
             if error.is_connect() || error.is_builder() {
                 HopError::NotSent(chain(&error))
             } else {
@@ -99,15 +92,8 @@ impl HopClient {
             }
             status => return Err(HopError::Unknown(format!("the owner said {status}"))),
         }
-        let mut body = Vec::new();
-        while let Some(chunk) =
-            response.chunk().await.map_err(|error| HopError::Unknown(chain(&error)))?
-        {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(HopError::Unknown("the owner's answer is too long".to_owned()));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = read_answer(response, ANSWER_BYTES_MAX).await;
+        let body = body.map_err(|error| HopError::Unknown(chain(&error)))?;
         serde_json::from_slice(&body)
             .map_err(|error| HopError::Unknown(format!("the answer is not readable: {error}")))
     }

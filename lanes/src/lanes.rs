@@ -3,12 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use event_log::{Codec, EventLog, LogError, Membership, OwnershipHandler};
+use service_kit::Secret;
+use service_kit::client::ClientError;
 
 use crate::CommandPort;
 use crate::clock::{ClockSkew, ClockWatch, SystemClock, WallClock};
 use crate::gear::{Gear, StreamStores};
 use crate::hop_client::HopClient;
-use crate::internal_hop::{self, ClusterSecret};
+use crate::internal_hop;
 use crate::readiness::Readiness;
 use crate::roster::{Assignments, Roster};
 use crate::router::Router;
@@ -26,7 +28,7 @@ pub struct LanesParts {
     /// Where stream stores are kept; needed when the log has none of its own.
     pub stores: Option<Arc<dyn StreamStores>>,
     /// What authenticates forwarded commands; without it none are forwarded or taken.
-    pub cluster_secret: Option<ClusterSecret>,
+    pub cluster_secret: Option<Secret>,
     /// The wall clock.
     pub clock: Arc<dyn WallClock>,
     /// The domain's rules.
@@ -57,7 +59,7 @@ pub enum StartError {
     Join(#[source] LogError),
     /// The client for forwarded commands could not be made.
     #[error("the client for forwarded commands could not be made")]
-    Client(#[source] reqwest::Error),
+    Client(#[source] ClientError),
     /// A thread could not be started.
     #[error("a thread could not be started")]
     Thread(#[source] std::io::Error),
@@ -81,7 +83,7 @@ pub struct Lanes {
     gear: Arc<Gear>,
     roster: Arc<Roster>,
     router: Arc<Router>,
-    secret: Option<ClusterSecret>,
+    secret: Option<Secret>,
     clock_watch: Mutex<Option<ClockWatch>>,
 }
 
@@ -94,7 +96,7 @@ impl Lanes {
     pub async fn start(parts: LanesParts) -> Result<Self, StartError> {
         let hop = parts
             .cluster_secret
-            .clone()
+            .as_ref()
             .map(HopClient::new)
             .transpose()
             .map_err(StartError::Client)?;
@@ -188,7 +190,7 @@ pub fn remote_port(
     log: Arc<dyn EventLog>,
     codec: Arc<Codec>,
     settings: LaneSettings,
-    secret: ClusterSecret,
+    secret: &Secret,
 ) -> Result<Arc<dyn CommandPort>, StartError> {
     let parts = LanesParts { settings, ..LanesParts::new(log, codec) };
     let gear = Arc::new(Gear::of(parts, Arc::new(ClockSkew::default())));

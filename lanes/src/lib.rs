@@ -43,7 +43,6 @@ mod waiting;
 pub use clock::{SystemClock, WallClock};
 pub use errands::{Came, ErrandSettings, Errands};
 pub use gear::StreamStores;
-pub use internal_hop::{ClusterSecret, WeakSecret};
 pub use lanes::{Lanes, LanesParts, StartError, remote_port};
 pub use local_stores::LocalStreamStores;
 pub use port::{Accepted, CommandError, CommandPort, CommandRequest, TokenText};

@@ -1,6 +1,7 @@
 //! All projections of a process: started together, observed, operated, and shut down.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -49,6 +50,8 @@ pub(crate) struct Entry {
     candidates: Mutex<BTreeMap<u32, CandidateHandle>>,
     /// One rebuild is started, cancelled or rolled back at a time.
     pub(crate) changing: tokio::sync::Mutex<()>,
+    /// When it was last seen at the log's end, in microseconds.
+    at_end: AtomicI64,
 }
 
 #[derive(Clone)]
@@ -96,7 +99,9 @@ impl Projectors {
             let candidates = Mutex::new(BTreeMap::new());
             let changing = tokio::sync::Mutex::new(());
             let name = placement.projection.name();
-            entries.insert(name, Entry { placement, controls, told, candidates, changing });
+            let at_end = AtomicI64::new(i64::MIN);
+            let entry = Entry { placement, controls, told, candidates, changing, at_end };
+            entries.insert(name, entry);
         }
         let inner = Arc::new(Inner { reading, entries, end, end_trouble, cancel });
         for name in inner.entries.keys() {
@@ -252,13 +257,20 @@ impl Inner {
     fn status(&self, entry: &Entry) -> ProjectionStatus {
         let told = entry.told.borrow().clone();
         let end = self.end.borrow();
-        let behind = !told.vector.covers(&end);
+        let lag_seconds = if told.vector.covers(&end) {
+            entry.at_end.fetch_max(now().micros(), Ordering::Relaxed);
+            Some(0.0)
+        } else {
+            // What it has not read was recorded after it was last seen at the end.
+            let at_end = Timestamp::from_micros(entry.at_end.load(Ordering::Relaxed));
+            told.last_event_at.map(|read| seconds_since(read.max(at_end)))
+        };
         ProjectionStatus {
             name: entry.placement.projection.name(),
             version: entry.placement.projection.version(),
             state: told.state.unwrap_or(RunState::Starting),
             generation: told.generation,
-            lag_seconds: if behind { told.last_event_at.map(seconds_since) } else { Some(0.0) },
+            lag_seconds,
             lag_events: distance(&told.vector, &end),
             vector: told.vector,
             last_event_at: told.last_event_at,
@@ -372,8 +384,12 @@ async fn keep_candidates(inner: Arc<Inner>, name: &'static str) {
     }
 }
 
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
 fn seconds_since(instant: Timestamp) -> f64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let then = Duration::from_micros(u64::try_from(instant.micros()).unwrap_or(0));
-    now.saturating_sub(then).as_secs_f64()
+    let micros = now().micros().saturating_sub(instant.micros());
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0)).as_secs_f64()
 }

@@ -79,8 +79,9 @@ pub struct ProjectionStatus {
     pub vector: PositionVector,
     /// When the newest event that it has read was recorded.
     pub last_event_at: Option<Timestamp>,
-    /// Seconds since then while it is behind the log's end; 0 when it has caught up; nothing when
-    /// it is behind and has read no event yet.
+    /// How old the oldest record that it has not read may be, in seconds: since then, or since it
+    /// was last seen at the log's end. 0 when it has caught up; nothing when it is behind and has
+    /// read no event yet.
     pub lag_seconds: Option<f64>,
     /// About how many records it is behind (offsets have gaps).
     pub lag_events: u64,

@@ -6,12 +6,14 @@
 //! left out of the fold from the place where it is parked. The live store is only read.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::Digest;
 use event_log::EventLog;
 use read_models::{
-    Generation, ParkedStream, Projection, ProjectionState, ReadStore, RowKey, TableSum, Value,
+    Generation, ParkedStream, Projection, ProjectionState, ReadStore, RowKey, Table, TableSum, Value,
 };
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -54,14 +56,63 @@ pub struct Verification {
 /// A row that is not what the log says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
-    /// The logical name.
-    pub table: &'static str,
+    /// In which table.
+    pub table: &'static Table,
     /// Its key.
     pub key: Vec<Value>,
     /// As folded from the log.
     pub expected: Option<Vec<Value>>,
     /// As the store holds it.
     pub found: Option<Vec<Value>>,
+}
+
+/// Longer values are cut when they are shown.
+const SHOWN_CHARS_MAX: usize = 120;
+
+impl fmt::Display for Difference {
+    /// `table (key = value): column: the log says a, the store holds b; ...`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (", self.table.name)?;
+        for (n, (column, value)) in self.table.key().iter().zip(&self.key).enumerate() {
+            write!(f, "{}{} = {}", if n == 0 { "" } else { ", " }, column.name, shown(value))?;
+        }
+        f.write_str("): ")?;
+        let (expected, found) = match (&self.expected, &self.found) {
+            (Some(expected), Some(found)) => (expected, found),
+            (Some(_), None) => return f.write_str("the log says that there is such a row"),
+            (None, Some(_)) => return f.write_str("the log says that there is no such row"),
+            (None, None) => return f.write_str("no such row, as the log says"),
+        };
+        let mut first = true;
+        for (column, (expected, found)) in self.table.columns.iter().zip(expected.iter().zip(found))
+        {
+            if expected != found {
+                let between = if std::mem::take(&mut first) { "" } else { "; " };
+                let (expected, found) = (shown(expected), shown(found));
+                let name = column.name;
+                write!(f, "{between}{name}: the log says {expected}, the store holds {found}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Integer(value) => value.to_string(),
+        Value::Text(text) => format!("\"{text}\""),
+        Value::Uuid(id) => id.to_string(),
+        Value::Timestamp(instant) => instant.to_string(),
+        Value::Date(days) => format!("day {days} since 1970"),
+        Value::Json(text) => text.clone(),
+        Value::Digest(digest) => Digest(*digest).to_string(),
+    };
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 impl Verification {
@@ -253,7 +304,7 @@ impl RowByRow<'_> {
                     |rows: &[Vec<Value>]| rows.iter().find(|row| row.starts_with(&key)).cloned();
                 let (expected, found) = (row(&expected), row(&found));
                 if expected != found {
-                    self.found = Some(Difference { table: table.name, key, expected, found });
+                    self.found = Some(Difference { table, key, expected, found });
                     return Ok(());
                 }
             }

@@ -11,6 +11,9 @@ pub struct LogEnd {
     pub vector: PositionVector,
     /// When the newest event was recorded; nothing while there is none.
     pub last_event_at: Option<Timestamp>,
+    /// Where it ended before, and the last instant at which that was seen to be the end: whatever
+    /// lies beyond was recorded later.
+    pub before: Option<(PositionVector, Timestamp)>,
 }
 
 /// The log from afar. Asked with every answer, so both questions are answered from memory: whoever

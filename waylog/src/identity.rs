@@ -1,6 +1,6 @@
 //! Who may ask what, and with which keys: decided once, at start.
 
-use anyhow::Context as _;
+use service_kit::Secret;
 use service_kit::auth::Authentication;
 use service_kit::config::AuthSection;
 use service_kit::fingerprint::Fingerprinter;
@@ -54,16 +54,13 @@ pub(crate) fn fingerprinter(auth: &AuthSection, mode: &Mode) -> anyhow::Result<F
 /// The secret of the internal hop.
 ///
 /// # Errors
-/// When a distributed system was given none, or a weak one.
+/// When a distributed system was given none.
 pub(crate) fn cluster_secret(
     auth: &AuthSection,
     mode: &Mode,
-) -> anyhow::Result<Option<lanes::ClusterSecret>> {
+) -> anyhow::Result<Option<Secret>> {
     match (&auth.cluster_secret, mode) {
-        (Some(secret), _) => {
-            let secret = lanes::ClusterSecret::new(secret.expose());
-            secret.map(Some).context("the cluster secret cannot be used")
-        }
+        (Some(secret), _) => Ok(Some(secret.clone())),
         (None, Mode::Embedded) => Ok(None),
         (None, Mode::Distributed { .. }) => Err(WrongUse::because(
             "a distributed command-api needs --cluster-secret, the same on all instances",

@@ -14,13 +14,20 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The log from afar: its id, and its end as it was a moment ago.
 pub(crate) struct LogWatch {
     log_id: LogId,
-    end: RwLock<Option<Arc<LogEnd>>>,
+    end: RwLock<Seen>,
+}
+
+/// The end, and when it was last seen to be that.
+#[derive(Default)]
+struct Seen {
+    end: Option<Arc<LogEnd>>,
+    at: Option<Timestamp>,
 }
 
 impl LogWatch {
     /// Starts watching; ends with the token. A log that does not answer leaves the last known end.
     pub(crate) fn start(log: Arc<dyn EventLog>, stopping: CancellationToken) -> Arc<Self> {
-        let watch = Arc::new(Self { log_id: log.topology().log_id, end: RwLock::new(None) });
+        let watch = Arc::new(Self { log_id: log.topology().log_id, end: RwLock::default() });
         let kept = Arc::clone(&watch);
         tokio::spawn(async move {
             let mut away = false;
@@ -49,10 +56,12 @@ impl LogWatch {
 
     /// An end that moved has a new event, recorded at most one look ago.
     fn keep(&self, vector: PositionVector) {
-        let mut end = self.end.write().unwrap_or_else(PoisonError::into_inner);
-        if end.as_ref().is_none_or(|known| known.vector != vector) {
-            *end = Some(Arc::new(LogEnd { vector, last_event_at: Some(now()) }));
+        let mut seen = self.end.write().unwrap_or_else(PoisonError::into_inner);
+        if seen.end.as_ref().is_none_or(|known| known.vector != vector) {
+            let before = seen.end.as_ref().map(|end| end.vector.clone()).zip(seen.at);
+            seen.end = Some(Arc::new(LogEnd { vector, last_event_at: Some(now()), before }));
         }
+        seen.at = Some(now());
     }
 }
 
@@ -62,7 +71,7 @@ impl LogView for LogWatch {
     }
 
     fn end(&self) -> Option<Arc<LogEnd>> {
-        self.end.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.end.read().unwrap_or_else(PoisonError::into_inner).end.clone()
     }
 }
 

@@ -200,7 +200,7 @@ impl Site<'_> {
         let secret = secret.context("an embedded system has lanes of its own")?;
         let (log, codec) = (Arc::clone(&self.open.log), Arc::clone(&self.open.codec));
         let settings = LaneSettings { deadline: ANSWER, ..LaneSettings::default() };
-        Ok(lanes::remote_port(log, codec, settings, secret)?)
+        Ok(lanes::remote_port(log, codec, settings, &secret)?)
     }
 
     async fn command_api(&self, assembly: &mut Assembly) -> anyhow::Result<()> {

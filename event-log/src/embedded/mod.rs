@@ -229,6 +229,7 @@ impl EventLog for EmbeddedLog {
             shard,
             log: self.inner.connection()?,
             snapshots,
+            snapshots_failed: false,
         })))
     }
 

@@ -16,6 +16,19 @@ pub(super) struct EmbeddedStreamStore {
     pub(super) shard: ShardId,
     pub(super) log: Connection,
     pub(super) snapshots: Connection,
+    /// Whether it was said that the snapshots fail: a damaged file fails for every stream.
+    pub(super) snapshots_failed: bool,
+}
+
+impl EmbeddedStreamStore {
+    fn snapshots_fail(&mut self, error: &(dyn std::error::Error + 'static)) {
+        if !std::mem::replace(&mut self.snapshots_failed, true) {
+            tracing::warn!(
+                error,
+                "snapshots fail, said once: streams are folded from older ones, or from all events"
+            );
+        }
+    }
 }
 
 impl StreamStore for EmbeddedStreamStore {
@@ -45,7 +58,7 @@ impl StreamStore for EmbeddedStreamStore {
     fn snapshot(&mut self, stream: &StreamName) -> Result<Option<Snapshot>, StreamStoreError> {
         // A cache that is damaged costs a longer fold, not an answer.
         let snapshot = records::snapshot(&self.snapshots, stream).unwrap_or_else(|error| {
-            tracing::warn!(%stream, %error, "a snapshot cannot be read; folding all events");
+            self.snapshots_fail(&error);
             None
         });
         let Some(snapshot) = snapshot else { return Ok(None) };
@@ -56,7 +69,7 @@ impl StreamStore for EmbeddedStreamStore {
 
     fn put_snapshots(&mut self, snapshots: &[Snapshot]) -> Result<(), StreamStoreError> {
         if let Err(error) = records::put_snapshots(&mut self.snapshots, snapshots) {
-            tracing::warn!(%error, "snapshots cannot be kept; streams are folded from older ones");
+            self.snapshots_fail(&error);
         }
         Ok(())
     }

@@ -13,9 +13,10 @@ use event_log::{
     StreamStoreError, Topology,
 };
 use lanes::{
-    Accepted, ClusterSecret, CommandError, CommandRequest, LanePhase, LaneSettings, Lanes,
+    Accepted, CommandError, CommandRequest, LanePhase, LaneSettings, Lanes,
     LanesParts, LocalStreamStores, Rules, StreamStores,
 };
+use service_kit::Secret;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -130,7 +131,7 @@ impl StreamStore for Store {
 pub(crate) struct Plan {
     pub(crate) settings: LaneSettings,
     pub(crate) rules: Rules,
-    pub(crate) secret: Option<lanes::ClusterSecret>,
+    pub(crate) secret: Option<Secret>,
 }
 
 impl Default for Plan {
@@ -140,8 +141,8 @@ impl Default for Plan {
 }
 
 /// What the processes of a test share.
-pub(crate) fn secret() -> ClusterSecret {
-    ClusterSecret::new("a-secret-of-the-cluster").unwrap()
+pub(crate) fn secret() -> Secret {
+    "a-secret-of-the-cluster".parse().unwrap()
 }
 
 pub(crate) struct World {

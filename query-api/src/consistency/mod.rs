@@ -103,13 +103,18 @@ fn stream_parked(projection: &str, stream: StreamName) -> Problem {
     .retry_after(std::time::Duration::from_secs(60))
 }
 
-/// Seconds between the newest event of the log and the newest one that was read, with milliseconds;
-/// zero when everything was read.
+/// Seconds between the newest event of the log and the newest one that was read (or the last time
+/// that there was nothing else to read), with milliseconds; zero when everything was read.
 fn lag_seconds(at: &ReadPosition, end: &LogEnd) -> String {
     let (Some(last), false) = (end.last_event_at, at.vector.covers(&end.vector)) else {
         return "0.000".to_owned();
     };
-    let read = at.last_event_at.unwrap_or(last);
+    let mut read = at.last_event_at.unwrap_or(last);
+    if let Some((before, seen_at)) = &end.before
+        && at.vector.covers(before)
+    {
+        read = read.max(*seen_at);
+    }
     let micros = last.micros().saturating_sub(read.micros()).max(0);
     format!("{}.{:03}", micros / 1_000_000, micros % 1_000_000 / 1_000)
 }
@@ -146,11 +151,21 @@ mod tests {
     #[test]
     fn the_lag_is_the_time_between_the_newest_events() {
         let last_event_at = Some(Timestamp::from_micros(9_500_000));
-        let end = LogEnd { vector: "0:9".parse().unwrap(), last_event_at };
+        let end = LogEnd { vector: "0:9".parse().unwrap(), last_event_at, before: None };
 
         assert_eq!(lag_seconds(&position("0:9", Some(1)), &end), "0.000");
         assert_eq!(lag_seconds(&position("0:8", Some(7_250_000)), &end), "2.250");
         assert_eq!(lag_seconds(&position("", None), &end), "0.000");
         assert_eq!(lag_seconds(&position("0:8", Some(9_900_000)), &end), "0.000");
+    }
+
+    #[test]
+    fn hours_without_an_event_are_no_lag() {
+        let last_event_at = Some(Timestamp::from_micros(9_000_000_000));
+        let before = Some(("0:8".parse().unwrap(), Timestamp::from_micros(8_999_750_000)));
+        let end = LogEnd { vector: "0:9".parse().unwrap(), last_event_at, before };
+
+        assert_eq!(lag_seconds(&position("0:8", Some(1_000_000)), &end), "0.250");
+        assert_eq!(lag_seconds(&position("0:7", Some(1_000_000)), &end), "8999.000");
     }
 }

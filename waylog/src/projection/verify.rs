@@ -85,7 +85,7 @@ pub(crate) fn print(output: Format, found: &Verification) {
             json!({
                 "projection": found.projection, "generation": found.generation,
                 "holds": found.holds(), "rows": rows, "parked": found.parked,
-                "evidence": format!("{:?}", found.first_difference),
+                "evidence": found.first_difference.as_ref().map(ToString::to_string),
             })
         )),
         Format::Table => {
@@ -95,7 +95,7 @@ pub(crate) fn print(output: Format, found: &Verification) {
                 found.projection, found.generation
             ));
             if let Some(difference) = &found.first_difference {
-                crate::output::say(format_args!("  first difference: {difference:?}"));
+                crate::output::say(format_args!("  first difference: {difference}"));
             }
         }
     }
