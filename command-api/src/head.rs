@@ -4,8 +4,8 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::Bytes;
 use domain::ids::{CommandId, CorrelationId};
 use domain::{Actor, Command, Digest, StreamName, Tenant};
+use http::Method;
 use http::request::Parts;
-use http::{Method, StatusCode};
 use lanes::{Accepted, CommandRequest};
 use serde::de::DeserializeOwned;
 use service_kit::auth::{Identity, Role, Roles};
@@ -63,16 +63,6 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
         let (parts, body) = request.into_parts();
         json::require_json(&parts.headers)?;
         let bytes = json::read_body(body).await?;
-        // A struct can be read from an array too, by the order of its fields: not here.
-        if bytes.trim_ascii_start().first().is_some_and(|first| *first == b'[') {
-            json::parse::<serde::de::IgnoredAny>(&bytes)?;
-            return Err(Problem::new(
-                StatusCode::BAD_REQUEST,
-                "invalid_field",
-                "A field cannot be read",
-            )
-            .field("", "is an array, not an object"));
-        }
         Ok(Self { value: json::parse(&bytes)?, bytes })
     }
 }

@@ -13,7 +13,8 @@ use std::time::Duration;
 use domain::Digest;
 use event_log::EventLog;
 use read_models::{
-    Generation, ParkedStream, Projection, ProjectionState, ReadStore, RowKey, Table, TableSum, Value,
+    Generation, ParkedStream, Projection, ProjectionState, ReadStore, RowKey, Table, TableSum,
+    Value,
 };
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;

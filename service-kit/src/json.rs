@@ -11,6 +11,7 @@
 //! Unknown fields are refused when the type says `#[serde(deny_unknown_fields)]`, as every
 //! request type does. Parsing stops at the first error, so `errors` holds one.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -25,8 +26,11 @@ use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::error::Category;
 
+use self::objects::Objects;
 use crate::problem::Problem;
 use crate::request_body::BodyTimedOut;
+
+mod objects;
 
 /// The longest body that is read, in bytes: 1 MiB.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -101,8 +105,8 @@ async fn discard(mut body: Body) {
     tokio::time::timeout(DISCARD_WAIT, arriving).await.ok();
 }
 
-/// Parses a whole body. The same answers as the extractor, for bodies that are also needed raw
-/// (fingerprints, webhooks' signatures).
+/// Parses a whole body; what is read as a struct has to be an object. The same answers as the
+/// extractor, for bodies that are also needed raw (fingerprints, webhooks' signatures).
 ///
 /// # Errors
 /// 400 `malformed_json` or `invalid_field`.
@@ -110,9 +114,13 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         malformed(format!("The body is not UTF-8 from byte {} on.", error.valid_up_to()))
     })?;
-    serde_json::from_str(text).map_err(|error| match error.classify() {
-        Category::Data => locate::<T>(text, &error),
-        Category::Io | Category::Syntax | Category::Eof => malformed(error.to_string()),
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let parsed = T::deserialize(Objects(&mut deserializer));
+    parsed.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| {
+        match error.classify() {
+            Category::Data => locate::<T>(text, &error),
+            Category::Io | Category::Syntax | Category::Eof => malformed(error.to_string()),
+        }
     })
 }
 
@@ -145,7 +153,7 @@ fn locate<T: DeserializeOwned>(text: &str, first: &serde_json::Error) -> Problem
         return malformed(error.to_string());
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+    match serde_path_to_error::deserialize::<_, T>(Objects(&mut deserializer)) {
         Err(error) => invalid_field(error.path(), &error.inner().to_string(), "invalid_field"),
         // A type whose parsing is not a function of its input; the first error stands.
         Ok(_) => malformed(first.to_string()),
@@ -210,6 +218,7 @@ pub(crate) fn invalid_field(
     code: &'static str,
 ) -> Problem {
     let message = message.rsplit_once(" at line ").map_or(message, |(words, _)| words);
+    let message = &in_words(message);
     // What is missing or unknown has no value to stand at: the path ends at its parent.
     let leaf = ["missing field `", "unknown field `", "duplicate field `"]
         .into_iter()
@@ -231,6 +240,20 @@ pub(crate) fn invalid_field(
     Problem::new(StatusCode::BAD_REQUEST, code, "The request is malformed")
         .detail("A field is missing, unknown or of the wrong type.")
         .field(shorten(&field), shorten(message))
+}
+
+/// What serde expects, without the names of our types.
+fn in_words(message: &str) -> Cow<'_, str> {
+    let Some((found, expected)) = message.rsplit_once(", expected ") else {
+        return Cow::Borrowed(message);
+    };
+    let words = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not negative and not too large",
+        "i8" | "i16" | "i32" | "i64" => "a whole number, not too large",
+        "f64" => "a number",
+        _ => return Cow::Borrowed(message),
+    };
+    Cow::Owned(format!("{found}, expected {words}"))
 }
 
 fn shorten(text: &str) -> &str {

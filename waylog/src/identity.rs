@@ -55,10 +55,7 @@ pub(crate) fn fingerprinter(auth: &AuthSection, mode: &Mode) -> anyhow::Result<F
 ///
 /// # Errors
 /// When a distributed system was given none.
-pub(crate) fn cluster_secret(
-    auth: &AuthSection,
-    mode: &Mode,
-) -> anyhow::Result<Option<Secret>> {
+pub(crate) fn cluster_secret(auth: &AuthSection, mode: &Mode) -> anyhow::Result<Option<Secret>> {
     match (&auth.cluster_secret, mode) {
         (Some(secret), _) => Ok(Some(secret.clone())),
         (None, Mode::Embedded) => Ok(None),

@@ -13,8 +13,8 @@ use event_log::{
     StreamStoreError, Topology,
 };
 use lanes::{
-    Accepted, CommandError, CommandRequest, LanePhase, LaneSettings, Lanes,
-    LanesParts, LocalStreamStores, Rules, StreamStores,
+    Accepted, CommandError, CommandRequest, LanePhase, LaneSettings, Lanes, LanesParts,
+    LocalStreamStores, Rules, StreamStores,
 };
 use service_kit::Secret;
 use tempfile::TempDir;

@@ -127,7 +127,8 @@ async fn an_answer_says_how_far_behind_the_log_it_is_once_that_is_known() {
     let ask = || world.get(Who::traveller(STRANGER), "/v1/itineraries");
     let tell = |vector: &str, seconds: i64| {
         let last = log.events().last().unwrap().envelope.recorded_at.plus_seconds(seconds);
-        let end = LogEnd { vector: vector.parse().unwrap(), last_event_at: Some(last), before: None };
+        let end =
+            LogEnd { vector: vector.parse().unwrap(), last_event_at: Some(last), before: None };
         *world.log.0.lock().unwrap() = Some(Arc::new(end));
     };
 

@@ -61,7 +61,31 @@ fn a_wrong_type_names_its_path() {
     assert_field(
         &json!({"title": "x", "period": {"start": "a", "end": "b"}, "lines": [{"quantity": -1}]}),
         "lines[0].quantity",
-        "invalid value: integer `-1`, expected u32",
+        "invalid value: integer `-1`, expected a whole number, not negative and not too large",
+    );
+}
+
+#[test]
+fn an_array_is_no_object_at_any_depth() {
+    assert_field(
+        &json!(["Rome", {"start": "a", "end": "b"}]),
+        "",
+        "invalid type: sequence, expected an object",
+    );
+    assert_field(
+        &json!({"title": "Rome", "period": ["a", "b"]}),
+        "period",
+        "invalid type: sequence, expected an object",
+    );
+    assert_field(
+        &json!({"title": "Rome", "period": {"start": "a", "end": "b"}, "lines": [[2]]}),
+        "lines[0]",
+        "invalid type: sequence, expected an object",
+    );
+    assert_field(
+        &json!({"title": "Rome", "period": 7}),
+        "period",
+        "invalid type: integer `7`, expected an object",
     );
 }
 
