@@ -3,14 +3,17 @@
 //! whatever is begun twice has the same ids twice.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::Future;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 use tokio::task::{Id, JoinError, JoinSet};
 
-/// How long an errand that is over is remembered.
+/// How long the failures of an errand that rests no more are remembered.
 const REMEMBERED: Duration = Duration::from_secs(60);
+/// Between two looks for errands that can be forgotten: each looks at all of them.
+const SWEEP: Duration = Duration::from_secs(5);
 
 /// What became of an errand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +29,7 @@ pub enum Came {
 /// Bounds and pauses of errands.
 #[derive(Clone, Debug)]
 pub struct ErrandSettings {
-    /// Errands under way at one time.
+    /// Errands of one group under way at one time.
     pub in_flight_max: usize,
     /// The first pause after a failure; it doubles with each further one.
     pub retry_first: Duration,
@@ -34,6 +37,17 @@ pub struct ErrandSettings {
     pub retry_max: Duration,
     /// When what was taken, and has not been answered by an event, is begun again.
     pub resend_after: Duration,
+}
+
+/// What became of a wish to begin an errand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// It is under way from now on.
+    Now,
+    /// It is under way already, or rests.
+    Before,
+    /// As many of its group are under way as may be.
+    NoRoom,
 }
 
 #[derive(Debug)]
@@ -44,27 +58,39 @@ enum State {
     Resting { until: Instant, failures: u32 },
 }
 
-/// Errands of this process, by what tells them apart. Dropped, it ends those that are under way.
+/// Errands of this process, by what tells them apart. Those that may have to wait for the same are
+/// a group with room of its own, so that they keep nobody else from going. Dropped, it ends those
+/// that are under way.
 #[derive(Debug)]
 pub struct Errands<K> {
     settings: ErrandSettings,
     states: HashMap<K, State>,
     running: JoinSet<Came>,
-    /// Which task runs which.
-    tasks: HashMap<Id, K>,
+    /// Which task runs which, and of which group it is.
+    tasks: HashMap<Id, (K, u32)>,
+    /// How many of each group are under way; those of which none is are not listed.
+    groups: HashMap<u32, usize>,
+    swept_at: Instant,
 }
 
 impl<K: Clone + Eq + Hash + Send + 'static> Errands<K> {
     /// None yet.
     #[must_use]
     pub fn new(settings: ErrandSettings) -> Self {
-        Self { settings, states: HashMap::new(), running: JoinSet::new(), tasks: HashMap::new() }
+        Self {
+            settings,
+            states: HashMap::new(),
+            running: JoinSet::new(),
+            tasks: HashMap::new(),
+            groups: HashMap::new(),
+            swept_at: Instant::now(),
+        }
     }
 
-    /// Whether no more may be begun for now.
+    /// In how many groups no more may be begun for now.
     #[must_use]
-    pub fn full(&self) -> bool {
-        self.running.len() >= self.settings.in_flight_max
+    pub fn groups_full(&self) -> usize {
+        self.groups.values().filter(|running| **running >= self.settings.in_flight_max).count()
     }
 
     /// How many are under way.
@@ -73,27 +99,36 @@ impl<K: Clone + Eq + Hash + Send + 'static> Errands<K> {
         self.running.len()
     }
 
-    /// Begins the errand unless it is under way, rests, or there is no room. Whether it did.
-    pub fn begin<F>(&mut self, errand: &K, run: impl FnOnce() -> F) -> bool
+    /// Begins the errand unless it is under way, rests, or its group has no room.
+    pub fn begin<F>(&mut self, errand: &K, group: u32, run: impl FnOnce() -> F) -> Begun
     where
         F: Future<Output = Came> + Send + 'static,
     {
-        if self.full() || !self.due(errand, Instant::now()) {
-            return false;
+        if !self.due(errand, Instant::now()) {
+            return Begun::Before;
         }
+        let running = self.groups.entry(group).or_default();
+        if *running >= self.settings.in_flight_max {
+            return Begun::NoRoom;
+        }
+        *running += 1;
         let failures = self.failures(errand);
         self.states.insert(errand.clone(), State::Running { failures });
         let task = self.running.spawn(run());
-        self.tasks.insert(task.id(), errand.clone());
-        true
+        self.tasks.insert(task.id(), (errand.clone(), group));
+        Begun::Now
     }
 
     /// Notes what has ended, without waiting for it.
     pub fn reap(&mut self) {
+        let now = Instant::now();
         while let Some(ended) = self.running.try_join_next_with_id() {
-            self.end(ended, Instant::now());
+            self.end(ended, now);
         }
-        self.sweep(Instant::now());
+        if now.duration_since(self.swept_at) >= SWEEP {
+            self.swept_at = now;
+            self.sweep(now);
+        }
     }
 
     /// Waits until nothing is under way; what an errand waits for has to have an end of its own.
@@ -127,9 +162,14 @@ impl<K: Clone + Eq + Hash + Send + 'static> Errands<K> {
                 (error.id(), Came::Failed)
             }
         };
-        if let Some(errand) = self.tasks.remove(&task) {
-            self.rest(errand, came, now);
+        let Some((errand, group)) = self.tasks.remove(&task) else { return };
+        if let Entry::Occupied(mut running) = self.groups.entry(group) {
+            *running.get_mut() -= 1;
+            if *running.get() == 0 {
+                running.remove();
+            }
         }
+        self.rest(errand, came, now);
     }
 
     fn rest(&mut self, errand: K, came: Came, now: Instant) {
@@ -147,10 +187,12 @@ impl<K: Clone + Eq + Hash + Send + 'static> Errands<K> {
         self.states.insert(errand, State::Resting { until: now + rest, failures });
     }
 
-    /// Forgets what has rested for long: its entry is gone from the list, or it is begun anew.
+    /// Forgets what rests no more and never failed, and what failed long ago: its entry is gone
+    /// from the list, or it is begun anew.
     fn sweep(&mut self, now: Instant) {
         self.states.retain(|_, state| match state {
             State::Running { .. } => true,
+            State::Resting { until, failures: 0 } => *until > now,
             State::Resting { until, .. } => *until + REMEMBERED > now,
         });
     }
@@ -171,28 +213,43 @@ mod tests {
         })
     }
 
+    async fn done() -> Came {
+        Came::Done
+    }
+
     #[tokio::test]
     async fn what_is_under_way_or_rests_is_not_begun_again() {
         let mut errands = errands();
 
-        let begun = errands.begin(&1, || std::future::ready(Came::Done));
-        let twice = errands.begin(&1, || std::future::ready(Came::Done));
-        let no_room = errands.begin(&2, || std::future::ready(Came::Done));
+        let begun = errands.begin(&1, 0, done);
+        let twice = errands.begin(&1, 0, done);
+        let no_room = errands.begin(&2, 0, done);
         let under_way = errands.running();
         errands.drain().await;
-        let resting = errands.begin(&1, || std::future::ready(Came::Done));
-        let room = errands.begin(&2, || std::future::ready(Came::Done));
+        let resting = errands.begin(&1, 0, done);
+        let room = errands.begin(&2, 0, done);
 
-        assert!(begun && !twice && !no_room);
+        assert_eq!([begun, twice, no_room], [Begun::Now, Begun::Before, Begun::NoRoom]);
         assert_eq!(under_way, 1);
-        assert!(!resting && room);
+        assert_eq!([resting, room], [Begun::Before, Begun::Now]);
+    }
+
+    #[tokio::test]
+    async fn a_group_that_is_full_keeps_no_other_from_going() {
+        let mut errands = errands();
+
+        errands.begin(&1, 7, std::future::pending);
+        let (same, other) = (errands.begin(&2, 7, done), errands.begin(&3, 8, done));
+
+        assert_eq!([same, other], [Begun::NoRoom, Begun::Now]);
+        assert_eq!(errands.groups_full(), 2);
     }
 
     #[tokio::test]
     async fn what_dies_is_tried_again_after_a_pause() {
         let mut errands = errands();
 
-        errands.begin(&1, || async { panic!("as a defect does") });
+        errands.begin(&1, 0, || async { panic!("as a defect does") });
         errands.drain().await;
 
         assert_eq!((errands.running(), errands.failures(&1)), (0, 1));
@@ -221,8 +278,12 @@ mod tests {
         errands.states.insert(1, State::Running { failures: 0 });
         errands.rest(2, Came::Failed, now);
 
+        errands.rest(3, Came::Done, now);
+
         errands.sweep(now + FIRST);
-        assert_eq!(errands.states.len(), 2);
+        assert_eq!(errands.states.len(), 3);
+        errands.sweep(now + FIRST * 3);
+        assert!(!errands.states.contains_key(&3), "nothing is lost with it");
         errands.sweep(now + FIRST + REMEMBERED);
 
         assert!(!errands.due(&1, now), "what runs is never forgotten");

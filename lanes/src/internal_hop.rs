@@ -42,7 +42,7 @@ pub(crate) fn routes(router: Arc<Router>, secret: Secret) -> axum::Router {
 
 async fn decide(State(router): State<Arc<Router>>, Json(body): Json<HopBody>) -> Response {
     let wait = Duration::from_millis(body.wait_ms).min(router.gear.settings.deadline);
-    let shard = router.shard(&body.request);
+    let shard = router.shard(&body.request.stream);
     let reply = match router.try_here(shard, body.request, Instant::now() + wait).await {
         Here::Outcome(Ok(accepted)) => HopReply::Accepted(accepted),
         Here::Outcome(Err(error)) => HopReply::Failed(error),

@@ -128,4 +128,10 @@ pub trait CommandPort: Send + Sync + 'static {
     /// # Errors
     /// [`CommandError`]; never [`CommandError::Unavailable`] when anything may have been tried.
     async fn send(&self, request: CommandRequest) -> Result<Accepted, CommandError>;
+
+    /// How many shards there are.
+    fn shards(&self) -> u32;
+
+    /// Which of them decides for that stream: what waits for one need not wait for another.
+    fn shard_of(&self, stream: &StreamName) -> u32;
 }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::StreamName;
 use event_log::ShardId;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -80,7 +81,7 @@ impl Doubt {
 impl CommandPort for Router {
     async fn send(&self, request: CommandRequest) -> Result<Accepted, CommandError> {
         let deadline = Instant::now() + self.gear.settings.deadline;
-        let shard = self.shard(&request);
+        let shard = self.shard(&request.stream);
         match self.try_here(shard, Box::new(request), deadline).await {
             Here::Outcome(outcome) => outcome,
             Here::Elsewhere { request, tried } => {
@@ -89,12 +90,20 @@ impl CommandPort for Router {
             }
         }
     }
+
+    fn shards(&self) -> u32 {
+        self.gear.log.topology().shards
+    }
+
+    fn shard_of(&self, stream: &StreamName) -> u32 {
+        self.shard(stream).0
+    }
 }
 
 impl Router {
-    pub(crate) fn shard(&self, request: &CommandRequest) -> ShardId {
+    pub(crate) fn shard(&self, stream: &StreamName) -> ShardId {
         let topology = self.gear.log.topology();
-        topology.shard(topology.partition(&request.stream))
+        topology.shard(topology.partition(stream))
     }
 
     /// Sends the command to this process's lane, if it has one that takes commands.

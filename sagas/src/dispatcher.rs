@@ -1,44 +1,33 @@
-//! The loop: look at what is open, send what is not under way, rest what failed.
+//! Three lists and the rounds over them: outcomes that sagas have not heard of, commands that they
+//! ask for, and holds whose time is over. Each has room of its own, shard by shard.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use lanes::{CommandPort, ErrandSettings, Errands, WallClock};
+use lanes::{CommandPort, RoundSettings, Rounds, Standing, WallClock};
 use read_models::ReadQueries;
-use read_models::projections::{SagaWorkRow, saga_work};
-use read_models::queries::{QueryError, WORK_MAX, WorkCursor};
+use read_models::projections::saga_work;
 use tokio_util::sync::CancellationToken;
 
-use crate::holds;
+use crate::holds::ExpiredHolds;
 use crate::sending::Sender;
 use crate::settings::DispatcherSettings;
-use crate::telemetry;
-
-/// One thing to do: an entry of the work list, for one attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Errand {
-    target: String,
-    effect: String,
-    attempt: u32,
-    /// Telling the saga, rather than sending its command.
-    records: bool,
-}
-
-/// How the dispatcher stands, for the health check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// What keeps it from working, if anything does.
-    pub trouble: Option<String>,
-    /// Commands on their way now.
-    pub running: usize,
-}
+use crate::work::OpenWork;
 
 /// Works through what sagas want done, until it is stopped.
 pub struct Dispatcher {
-    queries: Arc<ReadQueries>,
-    port: Arc<dyn CommandPort>,
-    clock: Arc<dyn WallClock>,
-    settings: DispatcherSettings,
-    standing: Arc<Mutex<Standing>>,
+    outcomes: Rounds<OpenWork>,
+    commands: Rounds<OpenWork>,
+    holds: Rounds<ExpiredHolds>,
+    expired: Arc<ExpiredHolds>,
+}
+
+/// How the expiry of holds stands, for the health check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldsStanding {
+    /// What keeps it from working, if anything does.
+    pub trouble: Option<String>,
+    /// Seconds by which the oldest hold that is still open is over; 0 if none is.
+    pub overdue_seconds: u64,
 }
 
 impl Dispatcher {
@@ -48,95 +37,55 @@ impl Dispatcher {
         queries: Arc<ReadQueries>,
         port: Arc<dyn CommandPort>,
         clock: Arc<dyn WallClock>,
-        settings: DispatcherSettings,
+        settings: &DispatcherSettings,
     ) -> Self {
-        let trouble = Some("it has not looked at its work yet".to_owned());
-        let standing = Arc::new(Mutex::new(Standing { trouble, running: 0 }));
-        Self { queries, port, clock, settings, standing }
+        let groups = port.shards();
+        let sender = Arc::new(Sender::new(Arc::clone(&port), settings));
+        let list = |todo| {
+            let (queries, clock) = (Arc::clone(&queries), Arc::clone(&clock));
+            let list = OpenWork { todo, queries, clock, sender: Arc::clone(&sender) };
+            Rounds::new(Arc::new(list), settings.rounds(groups))
+        };
+        let (outcomes, commands) = (list(saga_work::RECORD), list(saga_work::SEND));
+        let expired = Arc::new(ExpiredHolds::new(queries, port, clock));
+        let mut rounds = RoundSettings {
+            look_busy: settings.look_for_expired / 10,
+            look_idle: settings.look_for_expired,
+            ..settings.rounds(groups)
+        };
+        rounds.errands.in_flight_max = settings.expiries_in_flight_max;
+        let holds = Rounds::new(Arc::clone(&expired), rounds);
+        Self { outcomes, commands, holds, expired }
     }
 
-    /// How it stands, whenever it is asked.
+    /// How the work of sagas stands, whenever it is asked.
     pub fn watch(&self) -> impl Fn() -> Standing + Send + Sync + 'static {
-        let standing = Arc::clone(&self.standing);
-        move || standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let (outcomes, commands) = (self.outcomes.watch(), self.commands.watch());
+        move || {
+            let (outcomes, commands) = (outcomes(), commands());
+            Standing {
+                trouble: outcomes.trouble.or(commands.trouble),
+                running: outcomes.running + commands.running,
+            }
+        }
+    }
+
+    /// How the expiry of holds stands, whenever it is asked.
+    pub fn watch_holds(&self) -> impl Fn() -> HoldsStanding + Send + Sync + 'static {
+        let (rounds, expired) = (self.holds.watch(), Arc::clone(&self.expired));
+        move || HoldsStanding {
+            trouble: rounds().trouble,
+            overdue_seconds: expired.overdue_seconds(),
+        }
     }
 
     /// Runs until it is told to stop, and waits then for what is on its way: each command's own
     /// deadline bounds that.
     pub async fn run(self, stopping: CancellationToken) {
-        let holds = holds::Expiry::new(
-            Arc::clone(&self.queries),
-            Arc::clone(&self.port),
-            Arc::clone(&self.clock),
-            self.settings.look_for_expired,
+        tokio::join!(
+            self.outcomes.run(stopping.clone()),
+            self.commands.run(stopping.clone()),
+            self.holds.run(stopping),
         );
-        tokio::join!(self.work(&stopping), holds.run(&stopping));
-    }
-
-    async fn work(&self, stopping: &CancellationToken) {
-        let sender = Arc::new(Sender {
-            port: Arc::clone(&self.port),
-            settings: self.settings.sagas.clone(),
-        });
-        let mut errands = Errands::new(ErrandSettings::from(&self.settings));
-        let mut cursor = None;
-        while !stopping.is_cancelled() {
-            let looked = self.look(&mut cursor).await;
-            let busy = match &looked {
-                Ok(open) => Self::begin(open, &sender, &mut errands),
-                Err(_) => false,
-            };
-            self.stand(looked.err().as_ref(), errands.running());
-            let settings = &self.settings;
-            let pause =
-                if busy || errands.running() > 0 { settings.look_busy } else { settings.look_idle };
-            let pause = tokio::time::sleep(pause);
-            tokio::select! {
-                () = stopping.cancelled() => {}
-                () = pause => {}
-            }
-            errands.reap();
-        }
-        errands.drain().await;
-    }
-
-    /// The next piece of what is due; the piece behind it next time, until there is none.
-    async fn look(&self, cursor: &mut Option<WorkCursor>) -> Result<Vec<SagaWorkRow>, QueryError> {
-        let open = self.queries.open_saga_work(self.clock.now(), cursor.take()).await?;
-        telemetry::open(open.len());
-        let mut to_send = open.iter().filter(|row| row.todo == saga_work::SEND);
-        if to_send.clone().count() == WORK_MAX as usize {
-            *cursor = to_send.next_back().map(WorkCursor::from);
-        }
-        Ok(open)
-    }
-
-    /// Starts what is not under way, as far as there is room. Whether anything was started.
-    fn begin(open: &[SagaWorkRow], sender: &Arc<Sender>, errands: &mut Errands<Errand>) -> bool {
-        let mut begun = false;
-        for row in open {
-            let errand = Errand {
-                target: row.target.clone(),
-                effect: row.effect.clone(),
-                attempt: row.attempt,
-                records: row.todo == saga_work::RECORD,
-            };
-            begun |= errands.begin(&errand, || {
-                let (sender, row) = (Arc::clone(sender), row.clone());
-                async move { sender.run(&row).await }
-            });
-        }
-        begun
-    }
-
-    fn stand(&self, error: Option<&QueryError>, running: usize) {
-        let trouble = error.map(ToString::to_string);
-        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(trouble) = &trouble
-            && standing.trouble.is_none()
-        {
-            tracing::warn!(trouble, "the sagas' work cannot be read; looking again");
-        }
-        *standing = Standing { trouble, running };
     }
 }

@@ -7,7 +7,8 @@
 //! Promises:
 //! - a command whose outcome is unknown is sent again under the same id, until it is known;
 //! - a refusal is an outcome, and the saga hears of it; what is away is not, and is tried again;
-//! - a hold whose time is over is expired within seconds.
+//! - a hold whose time is over is expired within seconds;
+//! - a shard that is away keeps nobody waiting but its own.
 //!
 //! Deliberately absent: any rule of a saga, and any database.
 
@@ -16,10 +17,11 @@ mod holds;
 mod sending;
 mod settings;
 mod telemetry;
+mod work;
 
 /// Who asks for what sagas and timers want done.
 const ACTOR: lanes::SystemActor = lanes::SystemActor("sagas");
 
-pub use dispatcher::{Dispatcher, Standing};
+pub use dispatcher::{Dispatcher, HoldsStanding};
 pub use settings::DispatcherSettings;
 pub use telemetry::describe_metrics;

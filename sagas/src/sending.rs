@@ -1,23 +1,48 @@
 //! One entry of the work list, done: the command sent, or the saga told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use domain::saga::{Ask, Command as SagaCommand, Outcome, Settings, Todo, record};
+use domain::ids::SagaId;
+use domain::saga::{self, Ask, Command as SagaCommand, Outcome, Settings, Todo, record};
 use domain::{Command, StreamName};
 use lanes::{Accepted, Came, Cause, CommandError, CommandPort};
-use read_models::projections::SagaWorkRow;
+use read_models::projections::{SagaWorkRow, saga_work};
+use tokio::sync::Semaphore;
 
 use crate::ACTOR;
+use crate::settings::DispatcherSettings;
 use crate::telemetry;
+
+/// How long an errand waits for its turn to tell a saga of another shard.
+const TURN: Duration = Duration::from_millis(100);
 
 /// Sends commands for sagas.
 pub(crate) struct Sender {
-    pub(crate) port: Arc<dyn CommandPort>,
+    port: Arc<dyn CommandPort>,
     /// What sagas that start now are allowed.
-    pub(crate) settings: Settings,
+    settings: Settings,
+    /// How many at one time may tell sagas of a shard what another shard did: fewer than have room
+    /// there, so that a shard which is away does not take the room of others.
+    turns: Vec<Semaphore>,
 }
 
 impl Sender {
+    pub(crate) fn new(port: Arc<dyn CommandPort>, settings: &DispatcherSettings) -> Self {
+        let each = (settings.commands_in_flight_max / 2).max(1);
+        let turns = (0..port.shards()).map(|_| Semaphore::new(each)).collect();
+        Self { port, settings: settings.sagas.clone(), turns }
+    }
+
+    /// The shard that the entry's first command goes to.
+    pub(crate) fn shard_of(&self, row: &SagaWorkRow) -> u32 {
+        let target = match row.saga_id {
+            Some(saga_id) if row.todo == saga_work::RECORD => Ok(saga::stream(SagaId(saga_id))),
+            _ => row.target.parse(),
+        };
+        target.map_or(0, |target: StreamName| self.port.shard_of(&target))
+    }
+
     pub(crate) async fn run(&self, row: &SagaWorkRow) -> Came {
         let Some(correlation_id) = row.correlation_id else { return Came::Done };
         let work = row.work();
@@ -88,7 +113,17 @@ impl Sender {
             };
         }
         let cause = Cause { causation_id: ask.command_id.0, ..cause.clone() };
-        self.tell(ask, outcome, &cause).await
+        let (here, there) = (target, saga::stream(ask.saga_id));
+        let (here, there) = (self.port.shard_of(&here), self.port.shard_of(&there));
+        let turn = match self.turns.get(there as usize).filter(|_| here != there) {
+            Some(turns) => tokio::time::timeout(TURN, turns.acquire()).await.map(Some),
+            None => Ok(None),
+        };
+        match turn {
+            Ok(_turn) => self.tell(ask, outcome, &cause).await,
+            // Sent again later: what it did is done once.
+            Err(_late) => Came::Failed,
+        }
     }
 
     /// Tells the saga what came of its step.

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use domain::saga;
-use lanes::ErrandSettings;
+use lanes::{ErrandSettings, RoundSettings};
 
 /// What the dispatcher is told. The defaults fit any size.
 #[derive(Clone, Debug)]
 pub struct DispatcherSettings {
-    /// Commands on their way at one time.
+    /// Commands on their way to one shard at one time.
     pub commands_in_flight_max: usize,
+    /// Expiries of holds on their way to one shard at one time.
+    pub expiries_in_flight_max: usize,
     /// Between two looks at the work list while there is work.
     pub look_busy: Duration,
     /// Between two looks while there is none.
@@ -30,6 +32,7 @@ impl Default for DispatcherSettings {
     fn default() -> Self {
         Self {
             commands_in_flight_max: 64,
+            expiries_in_flight_max: 16,
             look_busy: Duration::from_millis(10),
             look_idle: Duration::from_millis(50),
             retry_first: Duration::from_millis(100),
@@ -41,13 +44,17 @@ impl Default for DispatcherSettings {
     }
 }
 
-impl From<&DispatcherSettings> for ErrandSettings {
-    fn from(settings: &DispatcherSettings) -> Self {
-        Self {
-            in_flight_max: settings.commands_in_flight_max,
-            retry_first: settings.retry_first,
-            retry_max: settings.retry_max,
-            resend_after: settings.resend_after,
-        }
+impl DispatcherSettings {
+    /// How rounds over so many shards are made.
+    pub(crate) fn rounds(&self, groups: u32) -> RoundSettings {
+        let errands = ErrandSettings {
+            in_flight_max: self.commands_in_flight_max,
+            retry_first: self.retry_first,
+            retry_max: self.retry_max,
+            resend_after: self.resend_after,
+        };
+        let (look_busy, look_idle) = (self.look_busy, self.look_idle);
+        // What is on its way ends by the commands' own deadline.
+        RoundSettings { errands, groups, look_busy, look_idle, stop_max: None }
     }
 }

@@ -13,7 +13,13 @@ pub fn describe_metrics() {
     describe_gauge!(
         "waylog_saga_work_open",
         Unit::Count,
-        "Due entries of the sagas' work list at the last look, at most a thousand"
+        "Due entries of the sagas' work list at the last look, by what is to be done (send, record); \
+         at most five hundred each"
+    );
+    describe_gauge!(
+        "waylog_holds_overdue_seconds",
+        Unit::Seconds,
+        "By how much the oldest hold that is still open is over; 0 if none is"
     );
 }
 
@@ -28,7 +34,13 @@ pub(crate) fn hold_expired() {
 }
 
 /// Tells how long the list was.
-pub(crate) fn open(entries: usize) {
+pub(crate) fn open(todo: &'static str, entries: usize) {
     // A look is bounded far below the precision of a float.
-    gauge!("waylog_saga_work_open").set(u32::try_from(entries).map_or(f64::MAX, f64::from));
+    gauge!("waylog_saga_work_open", "todo" => todo)
+        .set(u32::try_from(entries).map_or(f64::MAX, f64::from));
+}
+
+/// Tells how late the expiry of holds is.
+pub(crate) fn overdue(seconds: u64) {
+    gauge!("waylog_holds_overdue_seconds").set(u32::try_from(seconds).map_or(f64::MAX, f64::from));
 }

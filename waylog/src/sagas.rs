@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use lanes::{CommandPort, SystemClock};
 use read_models::ReadQueries;
-use sagas::Dispatcher;
+use sagas::{Dispatcher, HoldsStanding};
 use service_kit::health::{Finding, Health};
 use service_kit::shutdown::{Phase, Shutdown};
 
 use crate::settings::SagasSection;
+
+/// From when on holds that are over and still open are worth a warning: the promise is that none is
+/// open for longer.
+const OVERDUE_SECONDS_MAX: u64 = 60;
 
 /// What the service is built with.
 pub(crate) struct Parts<'a> {
@@ -23,11 +27,13 @@ pub(crate) struct Parts<'a> {
 pub(crate) fn start(parts: Parts<'_>) {
     sagas::describe_metrics();
     let Parts { section, queries, port, health, shutdown } = parts;
-    let dispatcher = Dispatcher::new(queries, port, Arc::new(SystemClock), section.dispatcher());
+    let dispatcher = Dispatcher::new(queries, port, Arc::new(SystemClock), &section.dispatcher());
     let standing = dispatcher.watch();
     health.register("sagas", move || {
         std::future::ready(standing().trouble.map_or(Finding::Passing, Finding::Failing))
     });
+    let standing = dispatcher.watch_holds();
+    health.register("holds", move || std::future::ready(holds_finding(standing())));
     let ended = shutdown.clone();
     // The handle is not needed: the shutdown waits for the task by itself.
     drop(shutdown.spawn(Phase::Intake, "sagas", |stopping| async move {
@@ -36,4 +42,32 @@ pub(crate) fn start(parts: Parts<'_>) {
         let _takes_down = ended.on_drop();
         dispatcher.run(stopping).await;
     }));
+}
+
+/// A shard that is away keeps its holds open: no reason to take the service out, but to say so.
+fn holds_finding(standing: HoldsStanding) -> Finding {
+    let HoldsStanding { trouble, overdue_seconds } = standing;
+    match trouble {
+        Some(trouble) => Finding::Failing(trouble),
+        None if overdue_seconds > OVERDUE_SECONDS_MAX => Finding::Warning(format!(
+            "a hold is still open {overdue_seconds} s after its end; its offer's shard may be away"
+        )),
+        None => Finding::Passing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holds_that_stay_open_are_a_warning() {
+        let finding = |trouble: Option<&str>, overdue_seconds| {
+            holds_finding(HoldsStanding { trouble: trouble.map(str::to_owned), overdue_seconds })
+        };
+
+        assert!(matches!(finding(None, 60), Finding::Passing));
+        assert!(matches!(finding(None, 61), Finding::Warning(_)));
+        assert!(matches!(finding(Some("no database"), 0), Finding::Failing(_)));
+    }
 }

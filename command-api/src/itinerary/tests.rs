@@ -33,6 +33,14 @@ impl CommandPort for Port {
         self.sent.lock().unwrap().push(request);
         self.answer.clone()
     }
+
+    fn shards(&self) -> u32 {
+        1
+    }
+
+    fn shard_of(&self, _: &domain::StreamName) -> u32 {
+        0
+    }
 }
 
 pub(crate) struct World {

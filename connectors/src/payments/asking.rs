@@ -12,7 +12,7 @@ use read_models::projections::ProviderRequestRow;
 
 use super::answers::Asked;
 use super::settings::ConnectorSettings;
-use super::{ACTOR, Standing, telemetry};
+use super::{ACTOR, telemetry};
 use crate::payment_provider::{
     Authorize, Capture, KnownPayment, Outcome, PaymentProvider, Receipt, RefundPayment, Void,
 };
@@ -23,7 +23,8 @@ pub(super) struct Asker {
     pub(super) provider: Arc<dyn PaymentProvider>,
     pub(super) clock: Arc<dyn WallClock>,
     pub(super) settings: ConnectorSettings,
-    pub(super) standing: Arc<Mutex<Standing>>,
+    /// What the provider's last answer left to be desired.
+    pub(super) standing: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl Asker {
@@ -166,7 +167,7 @@ impl Asker {
             Outcome::Unknown(doubt) => Some(doubt.code()),
             Outcome::NotTried(obstacle) => Some(obstacle.code()),
         };
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner).provider = trouble;
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 }
 

@@ -19,7 +19,7 @@ pub mod webhooks;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::ids::EventId;
-use lanes::{CommandPort, ErrandSettings, Errands, SystemActor, WallClock};
+use lanes::{Came, CommandPort, Piece, Rounds, SystemActor, WallClock, WorkList};
 use read_models::ReadQueries;
 use read_models::projections::ProviderRequestRow;
 use read_models::queries::{ProviderCursor, QueryError, WORK_MAX};
@@ -46,10 +46,14 @@ pub struct Standing {
 
 /// Works through what the payment provider is to do, until it is stopped.
 pub struct PaymentConnector {
+    rounds: Rounds<OpenRequests>,
+    provider: Arc<Mutex<Option<&'static str>>>,
+}
+
+/// The list of what is asked of the provider and not answered.
+struct OpenRequests {
     queries: Arc<ReadQueries>,
-    asker: Arc<Asker>,
-    settings: ConnectorSettings,
-    standing: Arc<Mutex<Standing>>,
+    asker: Asker,
 }
 
 impl PaymentConnector {
@@ -62,83 +66,62 @@ impl PaymentConnector {
         clock: Arc<dyn WallClock>,
         settings: ConnectorSettings,
     ) -> Self {
-        let trouble = Some("it has not looked at its work yet".to_owned());
-        let standing = Arc::new(Mutex::new(Standing { trouble, provider: None, running: 0 }));
-        let asker = Arc::new(Asker {
-            port,
-            provider,
-            clock,
-            settings: settings.clone(),
-            standing: Arc::clone(&standing),
-        });
-        Self { queries, asker, settings, standing }
+        let rounds = settings.rounds();
+        let standing = Arc::new(Mutex::new(None));
+        let asker = Asker { port, provider, clock, settings, standing: Arc::clone(&standing) };
+        let rounds = Rounds::new(Arc::new(OpenRequests { queries, asker }), rounds);
+        Self { rounds, provider: standing }
     }
 
     /// How it stands, whenever it is asked.
     pub fn watch(&self) -> impl Fn() -> Standing + Send + Sync + 'static {
-        let standing = Arc::clone(&self.standing);
-        move || standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let (rounds, provider) = (self.rounds.watch(), Arc::clone(&self.provider));
+        move || {
+            let lanes::Standing { trouble, running } = rounds();
+            let provider = *provider.lock().unwrap_or_else(PoisonError::into_inner);
+            Standing { trouble, provider, running }
+        }
     }
 
     /// Runs until it is told to stop, and waits then a moment for what is on its way. What is left
     /// behind is found again: a call under its key, a command under its id.
     pub async fn run(self, stopping: CancellationToken) {
-        let mut errands = Errands::new(ErrandSettings::from(&self.settings));
-        let mut cursor = None;
-        while !stopping.is_cancelled() {
-            let looked = self.look(&mut cursor).await;
-            let busy = looked.as_ref().is_ok_and(|open| self.begin(open, &mut errands));
-            self.stand(looked.err().as_ref(), errands.running());
-            let settings = &self.settings;
-            let busy = busy || errands.running() > 0;
-            let pause = if busy { settings.look_busy } else { settings.look_idle };
-            let pause = tokio::time::sleep(pause);
-            tokio::select! {
-                () = stopping.cancelled() => {}
-                () = pause => {}
-            }
-            errands.reap();
-        }
-        if tokio::time::timeout(self.settings.stop_max, errands.drain()).await.is_err() {
-            let left = errands.running();
-            tracing::warn!(left, "calls to the payment provider were left; they are found again");
-        }
+        self.rounds.run(stopping).await;
+    }
+}
+
+#[async_trait::async_trait]
+impl WorkList for OpenRequests {
+    type Entry = ProviderRequestRow;
+    type Key = EventId;
+    type Cursor = ProviderCursor;
+    type Error = QueryError;
+
+    fn name(&self) -> &'static str {
+        "requests to the payment provider"
     }
 
-    /// The next piece of what is open; the piece behind it next time, until there is none.
     async fn look(
         &self,
-        cursor: &mut Option<ProviderCursor>,
-    ) -> Result<Vec<ProviderRequestRow>, QueryError> {
-        let open = self.queries.open_provider_requests(cursor.take()).await?;
-        telemetry::open(open.len());
-        if open.len() == WORK_MAX as usize {
-            *cursor = open.last().map(ProviderCursor::from);
-        }
-        Ok(open)
+        after: Option<ProviderCursor>,
+    ) -> Result<Piece<ProviderRequestRow, ProviderCursor>, QueryError> {
+        let entries = self.queries.open_provider_requests(after).await?;
+        telemetry::open(entries.len());
+        let full = entries.len() == WORK_MAX as usize;
+        let more = entries.last().filter(|_| full).map(ProviderCursor::from);
+        Ok(Piece { entries, more })
     }
 
-    /// Starts what is not under way, as far as there is room. Whether anything was started.
-    fn begin(&self, open: &[ProviderRequestRow], errands: &mut Errands<EventId>) -> bool {
-        let mut begun = false;
-        for row in open {
-            begun |= errands.begin(&row.asked_by, || {
-                let (asker, row) = (Arc::clone(&self.asker), row.clone());
-                async move { asker.run(&row).await }
-            });
-        }
-        begun
+    fn key(&self, row: &ProviderRequestRow) -> EventId {
+        row.asked_by
     }
 
-    fn stand(&self, error: Option<&QueryError>, running: usize) {
-        let trouble = error.map(ToString::to_string);
-        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(trouble) = &trouble
-            && standing.trouble.is_none()
-        {
-            tracing::warn!(trouble, "the provider's work cannot be read; looking again");
-        }
-        standing.trouble = trouble;
-        standing.running = running;
+    /// All wait for the one provider.
+    fn group(&self, _: &ProviderRequestRow) -> u32 {
+        0
+    }
+
+    async fn run(&self, row: ProviderRequestRow) -> Came {
+        self.asker.run(&row).await
     }
 }

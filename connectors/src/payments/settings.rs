@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lanes::ErrandSettings;
+use lanes::{ErrandSettings, RoundSettings};
 
 /// What the connector is told. The defaults fit any size.
 #[derive(Clone, Debug)]
@@ -41,14 +41,16 @@ impl Default for ConnectorSettings {
     }
 }
 
-impl From<&ConnectorSettings> for ErrandSettings {
-    fn from(settings: &ConnectorSettings) -> Self {
-        Self {
-            in_flight_max: settings.requests_in_flight_max,
-            retry_first: settings.retry_first,
-            retry_max: settings.retry_max,
+impl ConnectorSettings {
+    pub(super) fn rounds(&self) -> RoundSettings {
+        let errands = ErrandSettings {
+            in_flight_max: self.requests_in_flight_max,
+            retry_first: self.retry_first,
+            retry_max: self.retry_max,
             // Every answer is recorded by the errand itself: nothing is left to wait for.
-            resend_after: settings.retry_max,
-        }
+            resend_after: self.retry_max,
+        };
+        let (look_busy, look_idle) = (self.look_busy, self.look_idle);
+        RoundSettings { errands, groups: 1, look_busy, look_idle, stop_max: Some(self.stop_max) }
     }
 }

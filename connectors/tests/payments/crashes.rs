@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use domain::Command as Any;
 use domain::payment::{Command, Status};
+use domain::{Command as Any, StreamName};
 use lanes::{Accepted, CommandError, CommandPort, CommandRequest};
 
 use crate::world::{World, until, void};
@@ -18,6 +18,14 @@ impl CommandPort for Nowhere {
     async fn send(&self, _: CommandRequest) -> Result<Accepted, CommandError> {
         self.0.fetch_add(1, Ordering::SeqCst);
         std::future::pending().await
+    }
+
+    fn shards(&self) -> u32 {
+        1
+    }
+
+    fn shard_of(&self, _: &StreamName) -> u32 {
+        0
     }
 }
 
@@ -40,6 +48,14 @@ impl CommandPort for Forgetful {
             }
             Err(_) => answer,
         }
+    }
+
+    fn shards(&self) -> u32 {
+        self.inner.shards()
+    }
+
+    fn shard_of(&self, stream: &StreamName) -> u32 {
+        self.inner.shard_of(stream)
     }
 }
 

@@ -34,7 +34,10 @@ row! {
         /// What the request and everything it caused have in common.
         correlation_id: CorrelationId,
     }
-    indexes &[Index { name: "expiry", kind: IndexKind::Ordered(&["expires_at"]) }]
+    indexes &[Index {
+        name: "expiry",
+        kind: IndexKind::Ordered(&["expires_at", "offer_id", "hold_id"]),
+    }]
 }
 
 /// The projection of holds that are open.
@@ -46,7 +49,7 @@ impl Projection for OpenHolds {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static [&'static Table] {

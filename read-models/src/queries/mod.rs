@@ -36,7 +36,7 @@ pub use self::look_up::{By, LookUp, Range};
 pub use self::offers::OfferFilter;
 pub use self::sagas::{SagaDetail, SagaFilter, SagaState, TIMELINE_MAX};
 use self::statement::{Dialect, Sql, Statement};
-pub use self::work_lists::{ProviderCursor, WORK_MAX, WorkCursor};
+pub use self::work_lists::{HoldCursor, ProviderCursor, WORK_MAX, WorkCursor};
 use crate::mysql::MysqlReaders;
 use crate::postgres::PostgresReaders;
 use crate::redis::RedisReaders;

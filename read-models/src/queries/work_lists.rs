@@ -31,6 +31,17 @@ impl From<&SagaWorkRow> for WorkCursor {
     }
 }
 
+/// Where a look at holds whose time is over goes on: behind this one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HoldCursor([Value; 3]);
+
+impl From<&OpenHoldRow> for HoldCursor {
+    fn from(row: &OpenHoldRow) -> Self {
+        let (offer, hold) = (row.offer_id.into_value(), row.hold_id.into_value());
+        Self([Value::Timestamp(row.expires_at), offer, hold])
+    }
+}
+
 /// Where a look at what the payment provider is to do goes on: behind this request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProviderCursor([Value; 4]);
@@ -47,50 +58,53 @@ impl From<&ProviderRequestRow> for ProviderCursor {
 }
 
 impl ReadQueries {
-    /// The saga work that is due: outcomes that sagas have not heard of, then commands to be sent,
-    /// those behind the cursor. At most [`WORK_MAX`] of each.
+    /// The saga work of one kind (`saga_work::RECORD` or `SEND`) that is due, behind the cursor, at
+    /// most [`WORK_MAX`].
     ///
     /// # Errors
     /// [`QueryError::Store`].
     pub async fn open_saga_work(
         &self,
+        todo: &'static str,
         now: Timestamp,
         after: Option<WorkCursor>,
     ) -> Result<Vec<SagaWorkRow>, QueryError> {
         let plan = move |states: &[ProjectionState], dialect| {
-            let of = |todo: &str, after: Option<&WorkCursor>| {
-                let mut sql = rows_of::<SagaWorkRow>(states, dialect);
-                sql.push(" WHERE e.todo = ").bind(Value::Text(todo.to_owned()));
-                if todo == saga_work::SEND {
-                    sql.push(" AND e.due_at <= ").bind(Value::Timestamp(now));
-                }
-                if let Some(after) = after {
-                    sql.push(" AND (e.due_at, e.target, e.effect) > (");
-                    sql.bind(Value::Timestamp(after.due_at)).push(", ");
-                    sql.bind(Value::Text(after.target.clone())).push(", ");
-                    sql.bind(Value::Text(after.effect.clone())).push(")");
-                }
-                sql.push(" ORDER BY e.due_at, e.target, e.effect");
-                limited::<SagaWorkRow>(sql)
-            };
-            vec![of(saga_work::RECORD, None), of(saga_work::SEND, after.as_ref())]
+            let mut sql = rows_of::<SagaWorkRow>(states, dialect);
+            sql.push(" WHERE e.todo = ").bind(Value::Text(todo.to_owned()));
+            if todo == saga_work::SEND {
+                sql.push(" AND e.due_at <= ").bind(Value::Timestamp(now));
+            }
+            if let Some(after) = after {
+                sql.push(" AND (e.due_at, e.target, e.effect) > (");
+                sql.bind(Value::Timestamp(after.due_at)).push(", ");
+                sql.bind(Value::Text(after.target)).push(", ");
+                sql.bind(Value::Text(after.effect)).push(")");
+            }
+            sql.push(" ORDER BY e.due_at, e.target, e.effect");
+            vec![limited::<SagaWorkRow>(sql)]
         };
         let mut snapshot = self.executor.read(&["saga_work"], Box::new(plan)).await?;
-        let to_send = snapshot.rows.remove(1);
-        let mut open: Vec<SagaWorkRow> = read(snapshot.rows.remove(0))?;
-        open.extend(read::<SagaWorkRow>(to_send)?);
-        Ok(open)
+        Ok(read(snapshot.rows.remove(0))?)
     }
 
-    /// The holds whose time is over, oldest first, at most [`WORK_MAX`].
+    /// The holds whose time is over, those behind the cursor, oldest first, at most [`WORK_MAX`].
     ///
     /// # Errors
     /// [`QueryError::Store`].
-    pub async fn expired_holds(&self, now: Timestamp) -> Result<Vec<OpenHoldRow>, QueryError> {
+    pub async fn expired_holds(
+        &self,
+        now: Timestamp,
+        after: Option<HoldCursor>,
+    ) -> Result<Vec<OpenHoldRow>, QueryError> {
         let plan = move |states: &[ProjectionState], dialect| {
             let mut sql = rows_of::<OpenHoldRow>(states, dialect);
             sql.push(" WHERE e.expires_at <= ").bind(Value::Timestamp(now));
-            sql.push(" ORDER BY e.expires_at");
+            if let Some(HoldCursor([expires_at, offer, hold])) = after {
+                sql.push(" AND (e.expires_at, e.offer_id, e.hold_id) > (");
+                sql.bind(expires_at).push(", ").bind(offer).push(", ").bind(hold).push(")");
+            }
+            sql.push(" ORDER BY e.expires_at, e.offer_id, e.hold_id");
             vec![limited::<OpenHoldRow>(sql)]
         };
         let mut snapshot = self.executor.read(&["open_holds"], Box::new(plan)).await?;

@@ -30,7 +30,7 @@ pub(crate) struct SagasSection {
     /// The language in which travellers are told of things, such as `en` or `de-AT`
     #[arg(long, env = "WAYLOG_LOCALE", value_name = "TAG", default_value = "en")]
     pub(crate) locale: String,
-    /// Commands of sagas on their way at one time, over all shards
+    /// Commands of sagas on their way to one shard at one time
     #[arg(long, env = "WAYLOG_SAGA_COMMANDS_MAX", default_value_t = 64)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) saga_commands_max: u16,
