@@ -25,7 +25,7 @@ impl Table {
     #[must_use]
     pub fn indexes(&self, column: &str) -> bool {
         let ordered = |index: &Index| match index.kind {
-            IndexKind::Ordered(columns) => columns.contains(&column),
+            IndexKind::Ordered(columns) | IndexKind::Present(columns) => columns.contains(&column),
             IndexKind::FullText(_) | IndexKind::Json(_) => false,
         };
         self.key().iter().any(|key| key.name == column) || self.indexes.iter().any(ordered)
@@ -86,6 +86,9 @@ pub struct Index {
 pub enum IndexKind {
     /// Equality and order over these columns.
     Ordered(&'static [&'static str]),
+    /// The same, of rows whose first column is not null: as small as what is open of a long table,
+    /// where the store can. Redis keeps none.
+    Present(&'static [&'static str]),
     /// Full-text search in this text column of normalized words ([`crate::search`]).
     FullText(&'static str),
     /// Containment in a JSON document, where the store can.

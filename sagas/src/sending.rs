@@ -37,7 +37,9 @@ impl Sender {
     /// The shard that the entry's first command goes to.
     pub(crate) fn shard_of(&self, row: &SagaWorkRow) -> u32 {
         let target = match row.saga_id {
-            Some(saga_id) if row.todo == saga_work::RECORD => Ok(saga::stream(SagaId(saga_id))),
+            Some(saga_id) if row.todo.as_deref() == Some(saga_work::RECORD) => {
+                Ok(saga::stream(SagaId(saga_id)))
+            }
             _ => row.target.parse(),
         };
         target.map_or(0, |target: StreamName| self.port.shard_of(&target))

@@ -1,5 +1,7 @@
 //! The dispatcher over a read model in a file, with a port one of whose shards is away.
 
+#![cfg(test)]
+
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -13,8 +15,7 @@ use read_models::testing::loader::Loader;
 use read_models::testing::sales::{any_sale, listed, requested};
 use read_models::testing::samples::{START, SampleLog};
 use read_models::{
-    Projection, ReadQueries, ReadStore as _, SqliteReadStore, SqliteReaders, SqliteSettings,
-    projections,
+    ReadQueries, ReadStore as _, SqliteReadStore, SqliteReaders, SqliteSettings, projections,
 };
 use sagas::{Dispatcher, DispatcherSettings};
 use tokio_util::sync::CancellationToken;
@@ -75,9 +76,8 @@ async fn queries_over(log: &SampleLog, file: &std::path::Path) -> Arc<ReadQuerie
     let settings = SqliteSettings::default();
     let store = SqliteReadStore::open(file, settings.clone()).unwrap();
     store.prepare().await.unwrap();
-    let asked =
-        |projection: &Box<dyn Projection>| ["saga_work", "open_holds"].contains(&projection.name());
-    for projection in projections().into_iter().filter(asked) {
+    let asked = ["saga_work", "open_holds"];
+    for projection in projections().into_iter().filter(|each| asked.contains(&each.name())) {
         let mut loader = Loader::new(&store, &*projection, 1).await.unwrap();
         for batch in log.events().chunks(500) {
             loader.batch(batch).await.unwrap();
@@ -152,10 +152,10 @@ async fn holds_are_expired_though_older_ones_are_of_a_shard_that_is_away() {
     for n in 0..600_u32 {
         // The oldest are all of the odd shard.
         let offer = Uuid::from_u128((u128::from(n) << 64) + u128::from(n < 550));
-        log.append(n % 4, offer, offer, offer::Event::Listed(listed(offer, "A flight")));
+        log.append(n % 4, offer, offer, listed(offer, "A flight"));
         let mut held = held(offer);
         held.expires_at = START.plus_seconds(i64::from(n));
-        log.append(n % 4, offer, offer, offer::Event::Held(held));
+        log.append(n % 4, offer, offer, held);
     }
 
     run_until(&log, "all holds of the even shard are expired", |port, overdue| async move {

@@ -66,10 +66,12 @@ pub enum Change {
     Closed {
         /// Which attempt.
         attempt: u32,
+        /// Whether none follows: what still comes of it is nobody's to hear.
+        last: bool,
     },
 }
 
-/// One row, folded from the changes to it.
+/// One row, folded from the changes to it. It keeps only what may still be asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Work {
     /// What is asked; the saga's half.
@@ -78,6 +80,8 @@ pub struct Work {
     pub closed: u32,
     /// What came of it; the target's half.
     pub answer: Option<(Option<u32>, Outcome)>,
+    /// Whether the saga asks and hears nothing more of it; its half, and the end of both.
+    pub settled: bool,
 }
 
 /// What is to be done about a row.
@@ -97,7 +101,10 @@ impl Work {
     pub fn apply(&mut self, change: Change) {
         match change {
             Change::Asked(ask) => self.ask = Some(*ask),
-            Change::Closed { attempt } => self.closed = self.closed.max(attempt),
+            Change::Closed { attempt, last } => {
+                self.closed = self.closed.max(attempt);
+                self.settled |= last;
+            }
             Change::Answered { attempt, outcome } => {
                 let new = (attempt, outcome);
                 if self.answer.as_ref().is_none_or(|old| weight(&new) >= weight(old)) {
@@ -105,14 +112,26 @@ impl Work {
                 }
             }
         }
+        self.forget();
+    }
+
+    /// Drops what nobody will ask for again: a command whose attempt is closed, and of a row that
+    /// is settled what came of it, too. What comes later still changes nothing then, so that any
+    /// order of streams ends in the same row.
+    fn forget(&mut self) {
+        if self.settled {
+            self.answer = None;
+        }
+        let closed = |ask: &Ask| self.settled || ask.attempt <= self.closed;
+        if self.ask.as_ref().is_some_and(closed) {
+            self.ask = None;
+        }
     }
 
     /// What is to be done about it.
     #[must_use]
     pub fn todo(&self) -> Todo<'_> {
-        let Some(ask) = self.ask.as_ref().filter(|ask| ask.attempt > self.closed) else {
-            return Todo::Nothing;
-        };
+        let Some(ask) = &self.ask else { return Todo::Nothing };
         match &self.answer {
             Some((answered, outcome))
                 if ask.step.is_some() && answered.is_none_or(|last| last >= ask.attempt) =>
@@ -189,10 +208,10 @@ fn of_saga(event: &Event) -> Vec<(WorkKey, Change)> {
             &e.command.0,
             e.not_before,
         )],
-        Event::StepSucceeded(e) => vec![closed(e.target, &e.effect, e.attempt)],
-        Event::StepFailed(e) => vec![closed(e.target, &e.effect, e.attempt)],
-        Event::CompensationSucceeded(e) => vec![closed(e.target, &e.effect, e.attempt)],
-        Event::CompensationFailed(e) => vec![closed(e.target, &e.effect, e.attempt)],
+        Event::StepSucceeded(e) => vec![closed(e.target, &e.effect, e.attempt, true)],
+        Event::StepFailed(e) => vec![closed(e.target, &e.effect, e.attempt, false)],
+        Event::CompensationSucceeded(e) => vec![closed(e.target, &e.effect, e.attempt, true)],
+        Event::CompensationFailed(e) => vec![closed(e.target, &e.effect, e.attempt, false)],
         Event::DeadlinePassed(e) => vec![closed_told(e.saga_id, DEADLINE)],
         Event::CancellationNoted(e) => {
             let heard = closed_told(e.saga_id, CANCELLATION);
@@ -223,8 +242,8 @@ fn asked(
     (WorkKey { target, effect: effect.to_owned() }, Change::Asked(Box::new(ask)))
 }
 
-fn closed(target: StreamName, effect: &str, attempt: u32) -> (WorkKey, Change) {
-    (WorkKey { target, effect: effect.to_owned() }, Change::Closed { attempt })
+fn closed(target: StreamName, effect: &str, attempt: u32, last: bool) -> (WorkKey, Change) {
+    (WorkKey { target, effect: effect.to_owned() }, Change::Closed { attempt, last })
 }
 
 /// The settings are the dispatcher's to give ([`Command::with_settings`]).
@@ -262,5 +281,67 @@ fn tell(
 }
 
 fn closed_told(saga_id: SagaId, effect: &str) -> (WorkKey, Change) {
-    closed(stream(saga_id), effect, 1)
+    closed(stream(saga_id), effect, 1, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(attempt: u32) -> Change {
+        let saga_id = SagaId(uuid::Uuid::from_u128(7));
+        let (_, change) = tell(saga_id, DEADLINE, Command::PassDeadline, Timestamp::default());
+        let Change::Asked(ask) = change else { panic!("it asks") };
+        Change::Asked(Box::new(Ask { attempt, step: Some("capture".to_owned()), ..*ask }))
+    }
+
+    fn done() -> Change {
+        Change::Answered { attempt: None, outcome: Outcome::done() }
+    }
+
+    fn after(changes: &[Change]) -> Work {
+        let mut work = Work::default();
+        changes.iter().for_each(|change| work.apply(change.clone()));
+        work
+    }
+
+    #[test]
+    fn a_settled_row_keeps_nothing_whatever_comes_later() {
+        let settled = Change::Closed { attempt: 1, last: true };
+
+        let orders = [
+            [asked(1), settled.clone(), done()],
+            [asked(1), done(), settled.clone()],
+            [done(), asked(1), settled.clone()],
+            [settled.clone(), asked(1), done()],
+            [settled.clone(), done(), asked(1)],
+            [done(), settled, asked(1)],
+        ];
+
+        let mark = Work { ask: None, closed: 1, answer: None, settled: true };
+        for order in orders {
+            let work = after(&order);
+            assert_eq!(work, mark, "{order:?}");
+            assert_eq!(work.todo(), Todo::Nothing);
+        }
+    }
+
+    #[test]
+    fn what_answers_any_attempt_is_kept_while_one_may_follow() {
+        let closed = Change::Closed { attempt: 1, last: false };
+
+        let between = after(&[asked(1), closed.clone(), done()]);
+        let orders = [
+            [done(), asked(1), closed.clone(), asked(2)],
+            [asked(1), done(), closed.clone(), asked(2)],
+            [asked(1), closed.clone(), done(), asked(2)],
+            [asked(1), closed, asked(2), done()],
+        ];
+
+        assert_eq!(between.ask, None, "the command is not kept");
+        for order in orders {
+            let work = after(&order);
+            assert!(matches!(work.todo(), Todo::Record(ask, _) if ask.attempt == 2), "{order:?}");
+        }
+    }
 }

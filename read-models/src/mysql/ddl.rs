@@ -39,7 +39,7 @@ pub(super) fn full_text(table: &Table) -> impl Iterator<Item = (&'static str, us
             let at = table.columns.iter().position(|column| column.name == name);
             Some((index.name, at.expect("an index is over a column of its table")))
         }
-        IndexKind::Ordered(_) | IndexKind::Json(_) => None,
+        IndexKind::Ordered(_) | IndexKind::Present(_) | IndexKind::Json(_) => None,
     })
 }
 
@@ -68,7 +68,8 @@ pub(super) fn create_table(
     let mut words = Vec::new();
     for index in table.indexes {
         match index.kind {
-            IndexKind::Ordered(columns) => {
+            // Its indexes hold every row.
+            IndexKind::Ordered(columns) | IndexKind::Present(columns) => {
                 let columns = column_list(columns.iter().copied());
                 parts.push(format!("KEY \"{}\" ({columns})", index.name));
             }

@@ -50,6 +50,11 @@ pub(super) fn create_indexes(
         }
         let target = match index.kind {
             IndexKind::Ordered(columns) => format!("({})", column_list(columns.iter().copied())),
+            IndexKind::Present(columns) => format!(
+                "({}) WHERE \"{}\" IS NOT NULL",
+                column_list(columns.iter().copied()),
+                columns[0]
+            ),
             IndexKind::FullText(column) => format!("USING gin ({})", full_text_vector(column)),
             IndexKind::Json(column) => format!("USING gin (\"{column}\" jsonb_path_ops)"),
         };

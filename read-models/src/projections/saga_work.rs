@@ -3,7 +3,8 @@
 //!
 //! A repeat is harmless because rows and vector move together. A row has two halves, each written
 //! by the events of one stream (`domain::saga::changes_of`), so that streams may interleave in any
-//! way. Rows stay: they are what a saga did.
+//! way. A row stays, as the mark that nothing of it is to be done again, but keeps no more than that:
+//! the command goes when its attempt is closed, what came of it when no attempt follows.
 
 use domain::ids::{CommandId, CorrelationId, EventId};
 use domain::saga::{Ask, Change, Outcome, Todo, Work, WorkKey, changes_of};
@@ -14,8 +15,6 @@ use crate::projection::{Projection, RowKey, Rows};
 use crate::row::{Cell as _, Document, row};
 use crate::table::{Index, IndexKind, Row as _, Table, Value};
 
-/// `todo` of a row of which nothing is to be done.
-const NOTHING: &str = "nothing";
 /// `todo` of a row whose command is to be sent.
 pub const SEND: &str = "send";
 /// `todo` of a row whose outcome the saga has not heard of.
@@ -30,11 +29,11 @@ row! {
         effect: String,
         /// Whose data it is.
         tenant: Tenant,
-        /// What is to be done: `send` the command, `record` its outcome, or `nothing`.
-        todo: String,
+        /// What is to be done: `send` the command, or `record` its outcome; null when nothing is.
+        todo: Option<String>,
         /// The command is not to be sent earlier.
         due_at: Timestamp,
-        /// The saga that asks; none while only the answer has been read.
+        /// The saga that asks; null while nothing is asked.
         saga_id: Option<Uuid>,
         /// Which step of it; none for what tells the saga something.
         step: Option<String>,
@@ -42,13 +41,15 @@ row! {
         attempt: u32,
         /// The last attempt whose outcome the saga has heard of.
         closed_attempt: u32,
-        /// The command's id: the same however often it is sent.
+        /// Whether no attempt follows.
+        settled: bool,
+        /// The command's id: the same however often it is sent; null when it is closed.
         command_id: Option<CommandId>,
-        /// The command.
+        /// The command; null when it is closed.
         command: Option<Document<Command>>,
         /// Whether only an event of the target settles it; otherwise its acceptance does.
         awaits_fact: bool,
-        /// The event that asks: what causes the command.
+        /// The event that asks: what causes the command; null when it is closed.
         asked_by: Option<EventId>,
         /// What the request and everything it caused have in common.
         correlation_id: Option<CorrelationId>,
@@ -62,8 +63,7 @@ row! {
         answered_by: Option<EventId>,
     }
     indexes &[
-        Index { name: "open", kind: IndexKind::Ordered(&["todo", "due_at", "target", "effect"]) },
-        Index { name: "saga", kind: IndexKind::Ordered(&["saga_id"]) },
+        Index { name: "open", kind: IndexKind::Present(&["todo", "due_at", "target", "effect"]) },
     ]
 }
 
@@ -76,7 +76,7 @@ impl Projection for SagaWork {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static [&'static Table] {
@@ -112,12 +112,13 @@ impl SagaWorkRow {
             target: key.target.to_string(),
             effect: key.effect,
             tenant: event.envelope.tenant.clone(),
-            todo: NOTHING.to_owned(),
+            todo: None,
             due_at: Timestamp::default(),
             saga_id: None,
             step: None,
             attempt: 0,
             closed_attempt: 0,
+            settled: false,
             command_id: None,
             command: None,
             awaits_fact: false,
@@ -145,26 +146,40 @@ impl SagaWorkRow {
             self.answered_by = Some(envelope.event_id);
         }
         let todo = match work.todo() {
-            Todo::Nothing => NOTHING,
-            Todo::Send(_) => SEND,
-            Todo::Record(..) => RECORD,
+            Todo::Nothing => None,
+            Todo::Send(_) => Some(SEND),
+            Todo::Record(..) => Some(RECORD),
         };
-        todo.clone_into(&mut self.todo);
-        self.closed_attempt = work.closed;
-        if let Some(ask) = work.ask {
-            self.saga_id = Some(ask.saga_id.0);
-            self.step = ask.step;
-            self.attempt = ask.attempt;
-            self.command_id = Some(ask.command_id);
-            self.command = Some(Document(ask.command));
-            self.due_at = ask.not_before;
-            self.awaits_fact = ask.awaits_fact;
+        self.todo = todo.map(str::to_owned);
+        (self.closed_attempt, self.settled) = (work.closed, work.settled);
+        match work.ask {
+            Some(ask) => {
+                self.saga_id = Some(ask.saga_id.0);
+                self.step = ask.step;
+                self.attempt = ask.attempt;
+                self.command_id = Some(ask.command_id);
+                self.command = Some(Document(ask.command));
+                self.due_at = ask.not_before;
+                self.awaits_fact = ask.awaits_fact;
+            }
+            None => self.closed(),
         }
-        if let Some((attempt, outcome)) = work.answer {
-            self.answered_attempt = attempt;
-            self.answer = Some(Document(outcome));
+        match work.answer {
+            Some((attempt, outcome)) => {
+                self.answered_attempt = attempt;
+                self.answer = Some(Document(outcome));
+            }
+            None => (self.answered_attempt, self.answer, self.answered_by) = (None, None, None),
         }
         self
+    }
+
+    /// Nothing is asked: not yet, or not any more.
+    fn closed(&mut self) {
+        (self.saga_id, self.step, self.attempt) = (None, None, 0);
+        (self.command_id, self.command, self.awaits_fact) = (None, None, false);
+        (self.asked_by, self.correlation_id, self.traceparent) = (None, None, None);
+        self.due_at = Timestamp::default();
     }
 
     /// What is asked, if anything is yet.
@@ -189,6 +204,7 @@ impl SagaWorkRow {
             ask: self.ask(),
             closed: self.closed_attempt,
             answer: answer.map(|outcome| (self.answered_attempt, outcome)),
+            settled: self.settled,
         }
     }
 }

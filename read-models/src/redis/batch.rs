@@ -81,7 +81,7 @@ pub(super) fn ordered(
 ) -> impl Iterator<Item = (&'static str, &'static [&'static str])> + '_ {
     table.indexes.iter().filter_map(|index| match index.kind {
         IndexKind::Ordered(columns) => Some((index.name, columns)),
-        IndexKind::FullText(_) | IndexKind::Json(_) => None,
+        IndexKind::Present(_) | IndexKind::FullText(_) | IndexKind::Json(_) => None,
     })
 }
 

@@ -24,12 +24,14 @@ pub(super) fn create_table(generation: &Generation, table: &Table) -> String {
     for index in table.indexes {
         let index_name = format!("{name}_{}", index.name);
         match index.kind {
-            IndexKind::Ordered(columns) => {
+            IndexKind::Ordered(columns) | IndexKind::Present(columns) => {
+                let some = match index.kind {
+                    IndexKind::Present(_) => format!(" WHERE \"{}\" IS NOT NULL", columns[0]),
+                    _ => String::new(),
+                };
                 let columns = column_list(columns.iter().copied());
-                append(
-                    &mut sql,
-                    &format!("CREATE INDEX \"{index_name}\" ON \"{name}\" ({columns});\n"),
-                );
+                let on = format!("ON \"{name}\" ({columns}){some}");
+                append(&mut sql, &format!("CREATE INDEX \"{index_name}\" {on};\n"));
             }
             IndexKind::FullText(column) => append(&mut sql, &full_text(&name, &index_name, column)),
             // Documents are searched by scanning: an embedded store is small.
