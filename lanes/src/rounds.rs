@@ -1,5 +1,5 @@
-//! Rounds over a list of work: look at a piece of it, begin what is not under way, look at the piece
-//! behind it, and from the beginning again.
+//! Rounds over a list of work: look at a piece of it, begin what is not under way, look at the
+//! piece behind it, and from the beginning again.
 //!
 //! Promises:
 //! - a group of entries that is full (a shard that is away) keeps no other group from going;
@@ -267,7 +267,8 @@ mod tests {
         let stopping = CancellationToken::new();
         let task = tokio::spawn(rounds.run(stopping.clone()));
         tokio::time::advance(Duration::ZERO).await;
-        tokio::time::sleep(long).await;
+        let waited = tokio::time::timeout(long, std::future::pending::<()>()).await;
+        assert!(waited.is_err());
         stopping.cancel();
         task.await.unwrap();
         list

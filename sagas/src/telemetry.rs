@@ -13,8 +13,8 @@ pub fn describe_metrics() {
     describe_gauge!(
         "waylog_saga_work_open",
         Unit::Count,
-        "Due entries of the sagas' work list at the last look, by what is to be done (send, record); \
-         at most five hundred each"
+        "Due entries of the sagas' work list at the last look, by what is to be done: send, or \
+         record; at most five hundred each"
     );
     describe_gauge!(
         "waylog_holds_overdue_seconds",

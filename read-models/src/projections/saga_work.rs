@@ -3,8 +3,8 @@
 //!
 //! A repeat is harmless because rows and vector move together. A row has two halves, each written
 //! by the events of one stream (`domain::saga::changes_of`), so that streams may interleave in any
-//! way. A row stays, as the mark that nothing of it is to be done again, but keeps no more than that:
-//! the command goes when its attempt is closed, what came of it when no attempt follows.
+//! way. A row stays, as the mark that nothing of it is to be done again, but keeps no more than
+//! that: the command goes when its attempt is closed, what came of it when no attempt follows.
 
 use domain::ids::{CommandId, CorrelationId, EventId};
 use domain::saga::{Ask, Change, Outcome, Todo, Work, WorkKey, changes_of};
