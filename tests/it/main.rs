@@ -15,6 +15,7 @@ mod operator;
 mod outages;
 mod rebuilds;
 mod sandbox;
+mod seed;
 mod services;
 mod stock_client;
 mod world;

@@ -1,6 +1,7 @@
 //! The one binary: everything in one process, each service alone, and the operator's commands.
 
 mod accept_log;
+mod api;
 mod audit;
 mod banner;
 mod bench;
@@ -15,11 +16,13 @@ mod log;
 mod log_watch;
 mod openapi;
 mod output;
+mod progress;
 mod projection;
 mod reading;
 mod saga;
 mod sagas;
 mod sandbox;
+mod seed;
 mod serve;
 mod server;
 mod settings;
@@ -69,6 +72,8 @@ enum Verb {
     /// Proves the audit trail
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Loads destinations and offers into a running server
+    Seed(seed::Question),
     /// Checks the log's invariants from the first event on
     Verify(verify::Question),
     /// Serves the payment provider's sandbox
@@ -115,6 +120,7 @@ fn run(verb: Verb, matches: &clap::ArgMatches) -> anyhow::Result<Ended> {
         Verb::Saga(saga) => saga::run(saga),
         Verb::DeadLetter(dead_letter) => dead_letter::run(dead_letter),
         Verb::Audit(audit) => audit::run(&audit),
+        Verb::Seed(question) => seed::run(&question),
         Verb::Verify(question) => verify::run(&question),
         Verb::Sandbox(question) => sandbox::run(&question),
         Verb::AcceptLog(question) => accept_log::run(&question),

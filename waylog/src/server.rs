@@ -1,27 +1,21 @@
 //! Calls to a running server, for the verbs that change something or ask what only it knows.
 
-use std::time::Duration;
-
-use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::Value;
-use service_kit::problem::ProblemDocument;
 
-/// The longest one call may take.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+use crate::api::{Api, Request};
 
 /// Which server.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ServerArgs {
     /// The server's address
     #[arg(long, env = "WAYLOG_URL", default_value = "http://127.0.0.1:8080")]
-    url: String,
+    pub(crate) url: String,
 }
 
 /// A server that is asked one thing after another.
 pub(crate) struct Server {
-    base: String,
-    client: reqwest::Client,
+    api: Api,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -32,8 +26,7 @@ impl Server {
     /// When no client can be made.
     pub(crate) fn new(args: &ServerArgs) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let client = reqwest::Client::builder().timeout(CALL_TIMEOUT).build()?;
-        Ok(Self { base: args.url.trim_end_matches('/').to_owned(), client, runtime })
+        Ok(Self { api: Api::new(&args.url)?, runtime })
     }
 
     /// Reads.
@@ -54,31 +47,8 @@ impl Server {
         path: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
-        let url = format!("{}{path}", self.base);
-        self.runtime.block_on(async {
-            let mut request = self.client.request(method, &url);
-            if let Some(body) = body {
-                request = request.json(body);
-            }
-            let answer = request.send().await.with_context(|| {
-                format!("{} does not answer; is `waylog serve` running there?", self.base)
-            })?;
-            let status = answer.status();
-            let bytes = answer.bytes().await.context("the answer broke off")?;
-            if status.is_success() {
-                if bytes.is_empty() {
-                    return Ok(Value::Null);
-                }
-                return serde_json::from_slice(&bytes).context("the answer is not JSON");
-            }
-            match serde_json::from_slice::<ProblemDocument>(&bytes) {
-                Ok(problem) => {
-                    let detail = problem.detail.unwrap_or(problem.title);
-                    bail!("{detail} ({}, {})", problem.code, status.as_u16())
-                }
-                Err(_) => bail!("{url} answered {status}"),
-            }
-        })
+        let answer = self.runtime.block_on(self.api.once(&Request::new(method, path, body)))?;
+        Ok(answer.body)
     }
 }
 

@@ -1,20 +1,17 @@
 //! `waylog projection rebuild`: starts a rebuild, follows it, and switches when it is proved equal.
 
-use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::output::{Ended, agreed};
+use crate::progress::Progress;
 use crate::server::{Server, ServerArgs};
 
 /// How often progress is asked for.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How often a plain line is printed where there is no terminal.
-const LINE_EVERY: Duration = Duration::from_secs(5);
 /// How long a rebuild may make no progress before following it ends.
 const STALL_MAX: Duration = Duration::from_secs(300);
 
@@ -69,22 +66,19 @@ pub(crate) fn run(rebuild: &Rebuild) -> anyhow::Result<Ended> {
 /// # Errors
 /// When it stops, is cancelled, or makes no progress.
 pub(crate) fn follow(server: &Server, path: &str) -> anyhow::Result<Value> {
-    let bar = bar();
-    let (mut moved, mut seen, mut printed) = (Instant::now(), 0, Instant::now());
+    let mut progress = Progress::of(Some(0), "records");
+    let (mut moved, mut seen) = (Instant::now(), 0);
     loop {
         let now = server.get(path)?;
         let state = now["state"].as_str().unwrap_or_default().to_owned();
         let done = now["records_done"].as_u64().unwrap_or_default();
-        bar.set_length(now["records_total"].as_u64().unwrap_or(done).max(done));
-        bar.set_position(done);
-        bar.set_message(now["trouble"].as_str().unwrap_or_default().to_owned());
-        if bar.is_hidden() && printed.elapsed() > LINE_EVERY {
-            printed = Instant::now();
-            line(&now);
-        }
+        let total = now["records_total"].as_u64().unwrap_or(done).max(done);
+        let rate = now["rate_per_second"].as_f64().unwrap_or_default();
+        let trouble = now["trouble"].as_str().unwrap_or_default();
+        progress.at_of(done, total, format!("{rate:.0}/s {trouble}"));
         match state.as_str() {
             "ready" | "promoted" => {
-                bar.finish_and_clear();
+                progress.end();
                 return Ok(now);
             }
             "stopped" | "dropped" => bail!("the rebuild is {state}: {}", now["trouble"]),
@@ -98,27 +92,6 @@ pub(crate) fn follow(server: &Server, path: &str) -> anyhow::Result<Value> {
         }
         std::thread::sleep(LOOK_EVERY);
     }
-}
-
-#[expect(clippy::print_stderr, reason = "progress for people, beside the answer")]
-fn line(now: &Value) {
-    eprintln!(
-        "{} of {} records, {:.0}/s, {:.0} s to go",
-        now["records_done"],
-        now["records_total"],
-        now["rate_per_second"].as_f64().unwrap_or_default(),
-        now["eta_seconds"].as_f64().unwrap_or_default()
-    );
-}
-
-fn bar() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template(
-        "{bar:40} {human_pos}/{human_len} {per_sec} {eta} to go {msg}",
-    );
-    ProgressBar::new(0).with_style(style.expect("the template is valid"))
 }
 
 fn verdict(done: &Value) -> String {
