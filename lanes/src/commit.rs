@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use domain::StreamName;
 use event_log::{AppendError, CommitState, ShardWriter, StreamStoreError};
+use service_kit::crash_point;
 
 use crate::CommandError;
 use crate::book::Book;
@@ -148,11 +149,13 @@ impl Tenure {
             self.book.roll_back(draft, queue, CommitState::NotWritten);
             return Ok(Attempt::Stopped);
         }
+        reached("lane.before_append", &draft);
         let begun = Instant::now();
         let result = self.writer.append(&draft.batch);
         metrics.commit_seconds.record(begun.elapsed().as_secs_f64());
         match result {
             Ok(appended) if appended.offsets.len() == draft.batch.events.len() => {
+                reached("lane.after_append", &draft);
                 count(&draft, metrics);
                 let touched: Vec<StreamName> = draft.touched.clone();
                 self.book.confirm(draft, &appended).map_err(Broken::Store)?;
@@ -240,6 +243,16 @@ impl Tenure {
             return Ok(draft);
         }
     }
+}
+
+/// Each command of the batch is at that place.
+fn reached(place: &str, draft: &Draft) {
+    crash_point::reached(|| {
+        draft.decided.iter().map(move |decided| {
+            let command = &decided.waiting.request().command;
+            format!("{place} {}/{}", command.category().name(), command.name())
+        })
+    });
 }
 
 fn count(draft: &Draft, metrics: &LaneMetrics) {

@@ -16,6 +16,7 @@ use read_models::{
     Applied, Changes, Generation, ParkedStream, Projection, ReadStore, ReadStoreError, RowKey,
     TableChange,
 };
+use service_kit::crash_point;
 
 use crate::continuity::{Break, Continuity};
 use crate::decoded::Item;
@@ -184,7 +185,11 @@ impl Folder {
             parked: plan.parked.values().cloned().collect(),
             unparked: Vec::new(),
         };
-        match self.store.apply(changes).await? {
+        let name = self.projection.name();
+        crash_point::reached(|| [format!("projector.before_commit {name}")]);
+        let applied = self.store.apply(changes).await?;
+        crash_point::reached(|| [format!("projector.after_commit {name}")]);
+        match applied {
             Applied::Superseded => Ok(Taken::Superseded),
             Applied::Committed => Ok(Taken::Folded(self.committed(plan, continuity_text))),
         }

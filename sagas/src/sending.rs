@@ -8,6 +8,7 @@ use domain::saga::{self, Ask, Command as SagaCommand, Outcome, Settings, Todo, r
 use domain::{Command, StreamName};
 use lanes::{Accepted, Came, Cause, CommandError, CommandPort};
 use read_models::projections::{SagaWorkRow, saga_work};
+use service_kit::crash_point;
 use tokio::sync::Semaphore;
 
 use crate::ACTOR;
@@ -81,7 +82,11 @@ impl Sender {
             command => command.clone(),
         };
         let request = ACTOR.request(target, ask.command_id, (&ask.command, command), cause);
-        let outcome = match self.port.send(request).await {
+        let what = ask.step.as_deref().unwrap_or_else(|| ask.command.name());
+        crash_point::reached(|| [format!("dispatcher.before_send {what}")]);
+        let answer = self.port.send(request).await;
+        crash_point::reached(|| [format!("dispatcher.after_answer {what}")]);
+        let outcome = match answer {
             Ok(Accepted { events, replayed, .. }) => {
                 telemetry::sent("accepted");
                 if ask.awaits_fact {

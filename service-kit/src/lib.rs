@@ -9,6 +9,7 @@ pub mod auth;
 pub mod client;
 pub mod config;
 mod connection;
+pub mod crash_point;
 mod fallback;
 pub mod fingerprint;
 pub mod health;

@@ -1,14 +1,12 @@
 //! Whole trips, bought and undone through the API: the sagas, the connector and the provider's
 //! sandbox behind it are the real ones.
 
-use std::time::Duration;
+use serde_json::json;
 
-use serde_json::{Value, json};
-
-use crate::world::{Answer, Client, World, eventually};
-
-/// The longest that a booking may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::world::sales::{
+    PATIENCE, book, cancel, eur, free, itinerary, offer, request, settled, sold, text, until,
+};
+use crate::world::{Answer, Client, World, eventually, kept};
 
 #[test]
 fn a_trip_is_bought_whole_or_not_at_all_embedded() {
@@ -50,18 +48,10 @@ fn bookings_end_whole_or_not_at_all_when_the_process_is_killed_again_and_again()
     for booking in refused {
         assert_eq!(booking.at("/rejection/code"), "sold_out");
     }
-    until(&client, &format!("/v1/offers/{flight}"), |offer| {
-        offer["allocated"] == 5 && offer["held"] == 0
-    });
+    sold(&client, &flight, 5);
     for booking in &ended {
         let captured = i64::from(booking.at("/status") == "confirmed") * 12_900;
-        let path = format!("/v1/payments?booking_id={}", text(booking, "/id"));
-        let payments = client.get(&path).expect(200);
-        let of = |field: &str| -> i64 {
-            let all = payments.at("/data").as_array().unwrap().iter();
-            all.map(|payment| payment[field]["amount"].as_i64().unwrap()).sum()
-        };
-        assert_eq!(of("captured") - of("refunded"), captured, "{:#}", payments.body);
+        assert_eq!(kept(&client, &text(booking, "/id")), captured);
     }
 }
 
@@ -80,67 +70,6 @@ fn story(client: &Client) {
     sold_out(client, &trip, &room);
     repriced(client, &trip, &flight);
     cancelled(client, &bought, &flight, &room);
-}
-
-fn itinerary(client: &Client) -> String {
-    let period = json!({ "start": "2027-05-01", "end": "2027-05-09", "zone": "Europe/Lisbon" });
-    let created = client.post("/v1/itineraries", &json!({ "title": "Lisbon", "period": period }));
-    text(&created.expect(201), "/id")
-}
-
-fn offer(client: &Client, kind: &str, capacity: u32, amount: i64) -> String {
-    let listed = client.post(
-        "/v1/offers",
-        &json!({
-            "kind": kind, "supplier": "Voa", "title": format!("A {kind}"), "places": ["Lisbon"],
-            "starts_at": "2027-05-01T08:00:00Z", "ends_at": "2027-05-01T11:00:00Z",
-            "zone": "Europe/Lisbon", "capacity": capacity, "price": eur(amount),
-            "cancellation": [{ "hours_before": 24, "refund_percent": 50 }],
-        }),
-    );
-    text(&listed.expect(201), "/id")
-}
-
-/// Asks for one place of each offer at that price and waits for the end.
-fn book(client: &Client, trip: &str, lines: &[(&str, i64)], method: &str) -> Answer {
-    settled(client, &request(client, trip, lines, method))
-}
-
-/// Asks for one place of each offer at that price; gives where the booking is.
-fn request(client: &Client, trip: &str, lines: &[(&str, i64)], method: &str) -> String {
-    let line = |(offer, amount): &(&str, i64)| {
-        let unit_price = eur(*amount);
-        json!({ "offer_id": offer, "quantity": 1, "unit_price": unit_price })
-    };
-    let asked = client.post(
-        "/v1/bookings",
-        &json!({
-            "itinerary_id": trip,
-            "lines": lines.iter().map(line).collect::<Vec<_>>(),
-            "travellers": [{ "name": "Ada Lovelace", "email": "ada@example.org" }],
-            "payment": { "method": method },
-        }),
-    );
-    asked.expect(202).header("location").to_owned()
-}
-
-/// The booking, once nothing is under way for it any more.
-fn settled(client: &Client, path: &str) -> Answer {
-    until(client, path, |booking| {
-        let state = booking.pointer("/saga/state").and_then(Value::as_str);
-        matches!(state, Some("completed" | "compensated"))
-    })
-}
-
-/// What is read there, once it is as it should be.
-fn until(client: &Client, path: &str, reached: impl Fn(&Value) -> bool) -> Answer {
-    let mut last = client.get(path);
-    let in_time = eventually(PATIENCE, || {
-        last = client.get(path);
-        last.status == 200 && reached(&last.body)
-    });
-    assert!(in_time, "{path} stays {:#}", last.body);
-    last
 }
 
 fn confirmed(client: &Client, trip: &str, flight: &str, room: &str) -> String {
@@ -190,7 +119,7 @@ fn repriced(client: &Client, trip: &str, flight: &str) {
 
 fn cancelled(client: &Client, id: &str, flight: &str, room: &str) {
     let path = format!("/v1/bookings/{id}");
-    client.post(&format!("{path}/cancellation"), &json!({ "reason": "It rains." })).expect(202);
+    cancel(client, &path).expect(202);
 
     let booking = until(client, &path, |booking| booking["status"] == "cancelled");
 
@@ -199,21 +128,6 @@ fn cancelled(client: &Client, id: &str, flight: &str, room: &str) {
     until(client, &format!("/v1/payments?booking_id={id}"), |payments| {
         payments.pointer("/data/0/refunded") == Some(&eur(10_450))
     });
-    let twice = client.post(&format!("{path}/cancellation"), &json!({ "reason": "Again." }));
+    let twice = cancel(client, &path);
     assert_eq!(twice.status, 422, "{:#}", twice.body);
-}
-
-/// So many places of each offer can be bought, as soon as the read model knows.
-fn free(client: &Client, places: &[(&str, i64)]) {
-    for (offer, expected) in places {
-        until(client, &format!("/v1/offers/{offer}"), |offer| offer["available"] == *expected);
-    }
-}
-
-fn eur(amount: i64) -> Value {
-    json!({ "amount": amount, "currency": "EUR" })
-}
-
-fn text(answer: &Answer, pointer: &str) -> String {
-    answer.at(pointer).as_str().unwrap().to_owned()
 }

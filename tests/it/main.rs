@@ -7,6 +7,7 @@ mod architecture;
 mod bad_input;
 mod bookings;
 mod compose;
+mod crash_points;
 mod crashes;
 mod hand_over;
 mod journey;

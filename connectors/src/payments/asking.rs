@@ -9,6 +9,7 @@ use domain::payment::Command as Payment;
 use domain::{Category, Command, StreamName, Timestamp, derive};
 use lanes::{Came, Cause, CommandError, CommandPort, WallClock};
 use read_models::projections::ProviderRequestRow;
+use service_kit::crash_point;
 
 use super::answers::Asked;
 use super::settings::ConnectorSettings;
@@ -85,6 +86,7 @@ impl Asker {
         amount: Money,
     ) -> Outcome<Receipt> {
         let (key, payment) = (row.asked_by.0, row.payment_id.0);
+        crash_point::reached(|| [format!("connector.before_call {}", row.kind)]);
         let outcome = match asked {
             Asked::Authorize => {
                 let method = row.method.clone();
@@ -96,6 +98,7 @@ impl Asker {
                 self.provider.refund(&RefundPayment { key, payment, refund, amount }).await
             }
         };
+        crash_point::reached(|| [format!("connector.after_call {}", row.kind)]);
         self.note(&outcome);
         outcome
     }
@@ -140,6 +143,7 @@ impl Asker {
             let parts = [asked_by.as_bytes().as_slice(), &text];
             let id = CommandId(derive::id("provider-answer", Some(asked_by), &parts));
             let request = ACTOR.request(stream, id, (&command.clone(), command), &cause);
+            crash_point::reached(|| [format!("connector.before_record {name}")]);
             match self.port.send(request).await {
                 Ok(_) => telemetry::answer(name, "recorded"),
                 Err(CommandError::Refused(refusal)) => {

@@ -1,7 +1,10 @@
 //! A running Waylog as its users see it: real processes, real services, plain HTTP.
 
 mod client;
+pub(crate) mod crash_points;
 mod process;
+mod provider;
+pub(crate) mod sales;
 
 use std::path::Path;
 
@@ -9,16 +12,16 @@ use tempfile::TempDir;
 use waylog_tests::{Kind, Services};
 
 pub(crate) use client::{Answer, Client, eventually};
+pub(crate) use crash_points::CrashPoints;
+use process::ANYWHERE;
 pub(crate) use process::{Process, waylog};
+pub(crate) use provider::{Provider, kept};
 
 /// The secrets that the processes of one deployment share.
 const SECRETS: [(&str, &str); 2] = [
     ("WAYLOG_CLUSTER_SECRET", "the-secret-of-the-tests-cluster"),
     ("WAYLOG_FINGERPRINT_KEY", "a fingerprint key of the test"),
 ];
-
-/// What the sandbox takes on the loopback when nothing else is set.
-const SANDBOX_SECRET: &str = "sk_test_waylog_sandbox";
 
 /// One deployment with a private data directory, and a log and databases of its own.
 pub(crate) struct World {
@@ -37,6 +40,15 @@ impl World {
         world
     }
 
+    /// Everything in one process but the provider, whose books are its own: it is told of it by
+    /// webhooks, and may be asked what it knows after the process died.
+    pub(crate) fn selling_alone(settings: &[(&str, &str)]) -> Self {
+        let mut world = Self { processes: Vec::new(), dir: directory(), settings: Vec::new() };
+        world.found_provider(settings);
+        world.start("origin", &[]);
+        world
+    }
+
     /// Two command-apis, projectors and the query-api around the services of the environment;
     /// nothing where there are none.
     pub(crate) fn distributed() -> Option<Self> {
@@ -47,21 +59,54 @@ impl World {
     /// The same with everything that sells: sagas, connectors, and the provider's sandbox; nothing
     /// where there are no services.
     pub(crate) fn selling() -> Option<Self> {
-        let mut world = Self::distributed()?;
-        let sandbox = Process::sandbox(&world.dir.path().join("sandbox"));
-        world.settings.extend([
-            ("WAYLOG_PAYMENT_PROVIDER_URL".to_owned(), sandbox.url().to_owned()),
-            ("WAYLOG_PAYMENT_PROVIDER_SECRET".to_owned(), SANDBOX_SECRET.to_owned()),
-        ]);
-        world.processes.push(("sandbox", sandbox));
+        Self::selling_with(&[])
+    }
+
+    /// The same with settings of the test's own.
+    pub(crate) fn selling_with(settings: &[(&str, &str)]) -> Option<Self> {
+        let kinds = [Kind::Kafka, Kind::Registry, Kind::Postgres];
+        let mut world = Self::bare(Services::from_env(&kinds).unwrap().as_ref()?);
+        world.found_provider(settings);
+        world.serve_around();
         world.start("sagas", &["--only", "sagas"]);
         world.start("connectors", &["--only", "connectors"]);
         Some(world)
     }
 
-    /// The same, around given services.
+    /// A provider of this deployment's own, and what its processes have to know of it.
+    fn found_provider(&mut self, settings: &[(&str, &str)]) {
+        let sandbox = Process::sandbox(&self.dir.path().join("sandbox"));
+        let points = self.dir.path().join("crash-points");
+        let own = [
+            ("WAYLOG_PAYMENT_PROVIDER_URL", sandbox.url()),
+            ("WAYLOG_PAYMENT_PROVIDER_SECRET", provider::SECRET),
+            ("WAYLOG_WEBHOOK_SECRETS", provider::WEBHOOK_SECRET),
+            ("WAYLOG_CRASH_POINTS", points.to_str().unwrap()),
+        ];
+        let all = own.iter().chain(settings).map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+        self.settings.extend(all);
+        self.processes.push(("sandbox", sandbox));
+    }
+
+    /// The provider's own books, and its faults on demand.
+    pub(crate) fn provider(&self) -> Provider {
+        Provider::at(self.url("sandbox"))
+    }
+
+    /// Where processes of this deployment can be made to die.
+    pub(crate) fn crash_points(&self) -> CrashPoints {
+        CrashPoints::in_dir(Path::new(self.setting("WAYLOG_CRASH_POINTS")))
+    }
+
+    /// Everything around given services but what sells.
     pub(crate) fn around(services: &Services) -> Self {
         let mut world = Self::bare(services);
+        world.serve_around();
+        world
+    }
+
+    fn serve_around(&mut self) {
+        let world = self;
         world.start("command-1", &["--only", "command-api"]);
         world.start("command-2", &["--only", "command-api"]);
         world.start("projectors", &["--only", "projectors"]);
@@ -69,7 +114,6 @@ impl World {
         let projectors = world.url("projectors").to_owned();
         let flags = ["--only", "query-api", "--command-api-url", &writes];
         world.start("origin", &[&flags[..], &["--projectors-url", &projectors]].concat());
-        world
     }
 
     /// The settings of a deployment around given services, with a database of its own; no process
@@ -100,7 +144,29 @@ impl World {
     /// The same, without the wait: it serves, and may lack something.
     pub(crate) fn launch(&mut self, name: &'static str, flags: &[&str]) {
         let dir = self.dir.path().join(name);
-        self.processes.push((name, Process::serve(&dir, &self.settings, flags)));
+        let flags = flags.iter().map(|&flag| flag.to_owned()).collect();
+        self.processes.push((name, Process::serve(&dir, &self.settings, ANYWHERE, flags)));
+    }
+
+    /// Which process has ended by itself, if one has.
+    pub(crate) fn dead(&mut self) -> Option<&'static str> {
+        let mut processes = self.processes.iter_mut();
+        processes.find_map(|(name, process)| process.ended().then_some(*name))
+    }
+
+    /// Starts a process that has ended once more, with its files, flags and address. Others that are
+    /// needed for it to be ready are awaited.
+    pub(crate) fn restart(&mut self, name: &'static str) {
+        let dir = self.dir.path().join(name);
+        let ended = self.take(name);
+        let (address, flags) = (ended.address(), ended.flags().to_vec());
+        drop(ended);
+        if name == "sandbox" {
+            self.processes.push((name, Process::sandbox_on(&dir, &address)));
+            return;
+        }
+        self.processes.push((name, Process::serve(&dir, &self.settings, &address, flags)));
+        Client::to(self.url(name)).await_ready();
     }
 
     /// The address of a process.

@@ -45,21 +45,38 @@ pub(crate) struct Process {
     child: Child,
     url: String,
     log: PathBuf,
+    /// What it was told beside where to listen.
+    flags: Vec<String>,
 }
 
+/// A free port of the loopback.
+pub(crate) const ANYWHERE: &str = "127.0.0.1:0";
+
 impl Process {
-    /// Starts `waylog serve` on a free port and waits until it says where it serves.
-    pub(crate) fn serve(dir: &Path, settings: &[(String, String)], flags: &[&str]) -> Self {
+    /// Starts `waylog serve` and waits until it says where it serves.
+    pub(crate) fn serve(
+        dir: &Path,
+        settings: &[(String, String)],
+        listen: &str,
+        flags: Vec<String>,
+    ) -> Self {
         let mut command = waylog();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.join("data"));
-        command.args(flags).envs(settings.iter().map(|(name, value)| (name, value)));
-        Self::start(dir, command)
+        command.args(["serve", "--listen", listen, "--data-dir"]).arg(dir.join("data"));
+        command.args(&flags).envs(settings.iter().map(|(name, value)| (name, value)));
+        let mut process = Self::start(dir, command);
+        process.flags = flags;
+        process
     }
 
     /// Starts `waylog sandbox` on a free port and waits until it says where it serves.
     pub(crate) fn sandbox(dir: &Path) -> Self {
+        Self::sandbox_on(dir, ANYWHERE)
+    }
+
+    /// The same at that address.
+    pub(crate) fn sandbox_on(dir: &Path, listen: &str) -> Self {
         let mut command = waylog();
-        command.args(["sandbox", "--listen", "127.0.0.1:0", "--data-file"]);
+        command.args(["sandbox", "--listen", listen, "--data-file"]);
         command.arg(dir.join("sandbox.sqlite"));
         Self::start(dir, command)
     }
@@ -87,12 +104,27 @@ impl Process {
             child.wait().ok();
             panic!("the process did not say where it serves:\n{}", tail(&log));
         };
-        Self { child, url, log }
+        Self { child, url, log, flags: Vec::new() }
     }
 
     /// Where it serves: `http://host:port`.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where it listens: `host:port`.
+    pub(crate) fn address(&self) -> String {
+        self.url.trim_start_matches("http://").to_owned()
+    }
+
+    /// What it was told beside where to listen.
+    pub(crate) fn flags(&self) -> &[String] {
+        &self.flags
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Ends it with `SIGKILL`, as a crash does.

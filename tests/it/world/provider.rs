@@ -1,0 +1,99 @@
+//! The payment provider as a test sees it: its own books, and how it is made to misbehave.
+
+use serde_json::Value;
+
+use super::sales::{PATIENCE, until};
+use super::{Answer, Client, eventually};
+
+/// What the sandbox takes on the loopback when nothing else is set.
+pub(crate) const SECRET: &str = "sk_test_waylog_sandbox";
+/// What signs its webhooks in these tests.
+pub(crate) const WEBHOOK_SECRET: &str = "whsec_of_the_tests_cluster";
+
+/// What is compared between the two books, in minor units.
+const COMPARED: [&str; 2] = ["captured", "refunded"];
+
+/// The sandbox's HTTP API.
+pub(crate) struct Provider(Client);
+
+impl Provider {
+    pub(crate) fn at(url: &str) -> Self {
+        Self(Client::to(url))
+    }
+
+    /// What every payment has moved.
+    pub(crate) fn all_totals(&self) -> Vec<Value> {
+        let mut all: Vec<Value> = Vec::new();
+        loop {
+            let after = all.last().map_or("", |last| last["reference"].as_str().unwrap());
+            let path = format!("/v1/totals?limit=100&after={after}");
+            let page = self.send("GET", &path, None).expect(200);
+            let page = page.at("/data").as_array().unwrap();
+            if page.is_empty() {
+                return all;
+            }
+            all.extend(page.iter().cloned());
+        }
+    }
+
+    /// The two books say the same of every payment, and nothing is reserved for anybody.
+    pub(crate) fn agrees_with(&self, client: &Client) {
+        let mut differences = Vec::new();
+        let agreed = eventually(PATIENCE, || {
+            differences = self.differences(client);
+            differences.is_empty()
+        });
+        assert!(agreed, "the books differ:\n{}", differences.join("\n"));
+    }
+
+    fn differences(&self, client: &Client) -> Vec<String> {
+        let (theirs, ours) = (self.all_totals(), payments(client));
+        let ours_of = |reference: &Value| ours.iter().find(|one| one["id"] == *reference);
+        let mut differences: Vec<String> = theirs
+            .iter()
+            .filter(|their| {
+                let same = |our: &Value| {
+                    COMPARED.iter().all(|what| our[what]["amount"] == their[what])
+                        && our["refund_pending"]["amount"] == 0
+                };
+                their["reserved"] != 0 || !ours_of(&their["reference"]).is_some_and(same)
+            })
+            .map(|their| format!("{their} is here {:?}", ours_of(&their["reference"])))
+            .collect();
+        let unknown_there = ours.iter().filter(|our| {
+            let moved = COMPARED.iter().any(|what| our[what]["amount"] != 0);
+            moved && !theirs.iter().any(|their| their["reference"] == our["id"])
+        });
+        differences.extend(unknown_there.map(|our| format!("{our} is not known there")));
+        differences
+    }
+
+    fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let authorization = format!("Bearer {SECRET}");
+        let headers = [("authorization", authorization.as_str())];
+        let body = body.map(Value::to_string);
+        self.0.send(method, path, &headers, body.as_deref().map(str::as_bytes)).unwrap()
+    }
+}
+
+/// Every payment in our own books.
+fn payments(client: &Client) -> Vec<Value> {
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = until(client, &format!("/v1/payments?limit=100{cursor}"), |_| true);
+        all.extend(page.at("/data").as_array().unwrap().iter().cloned());
+        match page.body["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return all,
+        }
+    }
+}
+
+/// What was taken for a booking and not given back.
+pub(crate) fn kept(client: &Client, booking: &str) -> i64 {
+    let path = format!("/v1/payments?booking_id={booking}");
+    let of = |payment: &Value, what: &str| payment[what]["amount"].as_i64().unwrap();
+    let payments = client.get(&path).expect(200);
+    let all = payments.at("/data").as_array().unwrap().iter();
+    all.map(|payment| of(payment, "captured") - of(payment, "refunded")).sum()
+}
