@@ -3,8 +3,9 @@
 //!
 //! `WAYLOG_CRASH_POINTS` names a directory. While it holds a file `trace`, every place that is
 //! reached adds its name as a line. While it holds a file `armed` with a name (`name#3`: its third
-//! time since then, in whichever process), the process that gets there takes the file away and ends itself with
-//! `SIGKILL`: nothing is flushed, closed or answered.
+//! time since then, in whichever process), the process that gets there takes the file away and ends
+//! itself with `SIGKILL`: nothing is flushed, closed or answered. With `stop ` before the name it
+//! stands still there (`SIGSTOP`) until somebody lets it go on.
 
 #[cfg(debug_assertions)]
 pub use development::reached;
@@ -32,11 +33,8 @@ mod development {
         let found = || Some(Points::new(Path::new(&std::env::var_os(DIRECTORY)?)));
         let Some(points) = POINTS.get_or_init(found) else { return };
         for name in names() {
-            if points.deadly(&name) {
-                kill_process(getpid(), Signal::KILL).expect("a process may end itself");
-                loop {
-                    std::thread::park();
-                }
+            if let Some(signal) = points.signal(&name) {
+                kill_process(getpid(), signal).expect("a process may signal itself");
             }
         }
     }
@@ -54,29 +52,33 @@ mod development {
             Self { armed: dir.join("armed"), trace: dir.join("trace"), one: Mutex::default() }
         }
 
-        /// Notes that the place was reached. Whether the process is to end there.
-        fn deadly(&self, name: &str) -> bool {
+        /// Notes that the place was reached. What the process is to send itself there.
+        fn signal(&self, name: &str) -> Option<Signal> {
             let _one = self.one.lock().unwrap_or_else(PoisonError::into_inner);
             if let Ok(mut trace) = File::options().append(true).open(&self.trace) {
                 // One write a line: other processes write into the same file.
                 trace.write_all(format!("{name}\n").as_bytes()).expect("the trace can be written");
             }
-            let Ok(armed) = fs::read_to_string(&self.armed) else { return false };
-            let (wanted, count) = match armed.rsplit_once('#') {
+            let armed = fs::read_to_string(&self.armed).ok()?;
+            let (signal, wanted) = match armed.strip_prefix("stop ") {
+                Some(wanted) => (Signal::STOP, wanted),
+                None => (Signal::KILL, armed.as_str()),
+            };
+            let (wanted, count) = match wanted.rsplit_once('#') {
                 Some((wanted, count)) => (wanted, count.parse().unwrap_or(1)),
-                None => (armed.as_str(), 1),
+                None => (wanted, 1),
             };
             if wanted != name {
-                return false;
+                return None;
             }
             if count > 1 {
                 // Counted in the file, because other processes get there too.
-                fs::write(&self.armed, format!("{name}#{}", count - 1))
-                    .expect("what is armed can be written");
-                return false;
+                let rest = armed.replace(&format!("#{count}"), &format!("#{}", count - 1));
+                fs::write(&self.armed, rest).expect("what is armed can be written");
+                return None;
             }
-            // Whoever takes it away is the one that dies of it.
-            fs::remove_file(&self.armed).is_ok()
+            // Whoever takes it away is the one whose end it is.
+            fs::remove_file(&self.armed).is_ok().then_some(signal)
         }
     }
 
@@ -94,20 +96,30 @@ mod development {
         fn nothing_dies_and_nothing_is_noted_unless_it_is_asked_for() {
             let (dir, points) = points();
 
-            assert!(!points.deadly("lane.before_append"));
+            assert_eq!(points.signal("lane.before_append"), None);
             assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         }
 
         #[test]
         fn a_place_is_deadly_once_and_as_often_as_was_said() {
             let (dir, points) = points();
-            points.deadly("here");
+            points.signal("here");
             fs::write(dir.path().join("armed"), "here#2").unwrap();
 
-            let deadly = ["here", "there", "here", "here"].map(|name| points.deadly(name));
+            let sent = ["here", "there", "here", "here"].map(|name| points.signal(name));
 
-            assert_eq!(deadly, [false, false, true, false], "counted from when it was armed");
+            assert_eq!(sent, [None, None, Some(Signal::KILL), None], "counted since it was armed");
             assert!(!dir.path().join("armed").exists());
+        }
+
+        #[test]
+        fn a_process_can_be_stopped_instead() {
+            let (dir, points) = points();
+            fs::write(dir.path().join("armed"), "stop here#2").unwrap();
+
+            let sent = ["here", "here"].map(|name| points.signal(name));
+
+            assert_eq!(sent, [None, Some(Signal::STOP)]);
         }
 
         #[test]
@@ -116,9 +128,9 @@ mod development {
             let trace = dir.path().join("trace");
             File::create(&trace).unwrap();
 
-            let deadly = ["one", "two", "one"].map(|name| points.deadly(name));
+            let sent = ["one", "two", "one"].map(|name| points.signal(name));
 
-            assert_eq!(deadly, [false; 3]);
+            assert_eq!(sent, [None; 3]);
             assert_eq!(fs::read_to_string(trace).unwrap(), "one\ntwo\none\n");
         }
     }

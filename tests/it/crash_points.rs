@@ -1,10 +1,12 @@
-//! A booking survives `kill -9` wherever it strikes: before and after each append, each command that
-//! is sent for a saga, each call to the provider, each commit of a read model. What dies is started
-//! again, and within seconds the booking is bought whole or undone whole, here and at the provider.
+//! A booking survives `kill -9` wherever it strikes: before and after each append, each command
+//! that is sent for a saga, each call to the provider, each commit of a read model. What dies is
+//! started again, and within seconds the booking is bought whole or undone whole, here and at the
+//! provider.
 //!
-//! A first run tells which places a purchase, its cancellation and a purchase that is undone halfway
-//! pass; then each of them is deadly once. `WAYLOG_TEST_CRASH_POINTS=all` (`scripts/soak`) tries all
-//! of them, otherwise a sample that is spread over all kinds; `WAYLOG_TEST_SEED` picks another one.
+//! A first run tells which places a purchase, its cancellation and a purchase that is undone
+//! halfway pass; then each of them is deadly once. `WAYLOG_TEST_CRASH_POINTS=all` (`scripts/soak`)
+//! tries all of them, otherwise a sample that is spread over all kinds; `WAYLOG_TEST_SEED` picks
+//! another one.
 
 use std::time::{Duration, Instant};
 

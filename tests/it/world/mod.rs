@@ -3,8 +3,9 @@
 mod client;
 pub(crate) mod crash_points;
 mod process;
-mod provider;
+pub(crate) mod provider;
 pub(crate) mod sales;
+pub(crate) mod shop;
 
 use std::path::Path;
 
@@ -154,8 +155,14 @@ impl World {
         processes.find_map(|(name, process)| process.ended().then_some(*name))
     }
 
-    /// Starts a process that has ended once more, with its files, flags and address. Others that are
-    /// needed for it to be ready are awaited.
+    /// Which process stands still, if one does.
+    pub(crate) fn stopped(&self) -> Option<&'static str> {
+        let mut processes = self.processes.iter();
+        processes.find_map(|(name, process)| process.stopped().then_some(*name))
+    }
+
+    /// Starts a process that has ended once more, with its files, flags and address, and waits
+    /// until it is ready.
     pub(crate) fn restart(&mut self, name: &'static str) {
         let dir = self.dir.path().join(name);
         let ended = self.take(name);

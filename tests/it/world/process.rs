@@ -127,6 +127,14 @@ impl Process {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Whether it stands still, as after `SIGSTOP`.
+    pub(crate) fn stopped(&self) -> bool {
+        let stat =
+            fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        // The state follows the name, which is in brackets.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    }
+
     /// Ends it with `SIGKILL`, as a crash does.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

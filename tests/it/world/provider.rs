@@ -1,6 +1,10 @@
 //! The payment provider as a test sees it: its own books, and how it is made to misbehave.
 
-use serde_json::Value;
+use std::time::SystemTime;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Value, json};
+use sha2::Sha256;
 
 use super::sales::{PATIENCE, until};
 use super::{Answer, Client, eventually};
@@ -19,6 +23,53 @@ pub(crate) struct Provider(Client);
 impl Provider {
     pub(crate) fn at(url: &str) -> Self {
         Self(Client::to(url))
+    }
+
+    /// The next calls of an operation go wrong in that way.
+    pub(crate) fn misbehave(&self, operation: &str, kind: &str, calls: u32, delay_ms: u64) {
+        let plan = json!({
+            "operation": operation, "kind": kind, "calls": calls, "delay_ms": delay_ms,
+        });
+        self.send("POST", "/admin/faults", Some(&plan)).expect(204);
+    }
+
+    /// It behaves again.
+    pub(crate) fn behave(&self) {
+        self.send("DELETE", "/admin/faults", None).expect(204);
+    }
+
+    /// How many planned faults of calls that do something nobody has met yet.
+    pub(crate) fn faults_left(&self) -> u64 {
+        let planned = self.send("GET", "/admin/faults", None).expect(200);
+        let left = |one: &Value| one["calls"].as_u64().unwrap();
+        let planned = planned.at("/calls").as_array().unwrap().iter();
+        planned.filter(|one| one["operation"] != "look_up").map(left).sum()
+    }
+
+    /// The next webhooks go wrong in that way.
+    pub(crate) fn misdeliver(&self, kind: &str, webhooks: u32, delay_ms: u64) {
+        let plan = json!({ "kind": kind, "webhooks": webhooks, "delay_ms": delay_ms });
+        self.send("POST", "/admin/webhook_faults", Some(&plan)).expect(204);
+    }
+
+    /// Webhooks go there from now on.
+    pub(crate) fn deliver_to(&self, url: &str) {
+        let target = json!({
+            "url": format!("{url}/v1/webhooks/sandbox"), "secrets": [WEBHOOK_SECRET],
+        });
+        self.send("PUT", "/admin/webhook", Some(&target)).expect(204);
+    }
+
+    /// Every webhook so far and what became of it.
+    pub(crate) fn deliveries(&self) -> Vec<Value> {
+        let listed = self.send("GET", "/admin/deliveries?limit=100", None).expect(200);
+        listed.at("/data").as_array().unwrap().clone()
+    }
+
+    /// What it has told, or would have told, of a payment.
+    pub(crate) fn events(&self, payment: &str) -> Vec<Value> {
+        let path = format!("/v1/events?payment_intent=ref_{payment}");
+        self.send("GET", &path, None).expect(200).at("/data").as_array().unwrap().clone()
     }
 
     /// What every payment has moved.
@@ -74,6 +125,17 @@ impl Provider {
         let body = body.map(Value::to_string);
         self.0.send(method, path, &headers, body.as_deref().map(str::as_bytes)).unwrap()
     }
+}
+
+/// What proves that the provider sent the event so many seconds ago.
+pub(crate) fn signature(secret: &str, event: &Value, seconds_ago: u64) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let sent = now - seconds_ago;
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(format!("{sent}.{event}").as_bytes());
+    let digest = mac.finalize().into_bytes();
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("t={sent},v1={hex}")
 }
 
 /// Every payment in our own books.

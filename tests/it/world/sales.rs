@@ -13,12 +13,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Lists something that starts far enough ahead: half the price comes back until a day before.
 pub(crate) fn offer(client: &Client, kind: &str, capacity: u32, amount: i64) -> String {
-    let listed = client.post("/v1/offers", &listing(kind, capacity, eur(amount)));
+    let listed = client.post("/v1/offers", &listing(kind, capacity, &eur(amount)));
     text(&listed.expect(201), "/id")
 }
 
 /// The words in which such an offer is listed.
-pub(crate) fn listing(kind: &str, capacity: u32, price: Value) -> Value {
+pub(crate) fn listing(kind: &str, capacity: u32, price: &Value) -> Value {
     json!({
         "kind": kind, "supplier": "Voa", "title": format!("A {kind}"), "places": ["Lisbon"],
         "starts_at": "2027-05-01T08:00:00Z", "ends_at": "2027-05-01T11:00:00Z",
@@ -65,8 +65,8 @@ pub(crate) fn request(client: &Client, trip: &str, lines: &[(&str, i64)], method
     asked.expect(202).header("location").to_owned()
 }
 
-/// The same under a key of the caller's, as often as it takes until an answer comes: the process may
-/// die meanwhile.
+/// The same under a key of the caller's, as often as it takes until an answer comes: the process
+/// may die meanwhile.
 pub(crate) fn request_again(client: &Client, order: &Value, key: Uuid, within: Duration) -> String {
     let mut last = None;
     let asked = eventually(within, || {
@@ -98,18 +98,27 @@ pub(crate) fn settled(client: &Client, booking: &str) -> Answer {
     until(client, booking, at_rest)
 }
 
-/// Whether the booking's last saga has come to an end.
+/// The booking, once it is cancelled and nothing is under way for it any more.
+pub(crate) fn cancelled(client: &Client, booking: &str) -> Answer {
+    until(client, booking, |read| read["status"] == "cancelled" && at_rest(read))
+}
+
+/// Whether the booking and its last saga have come to their ends. They are read models of their
+/// own: one may be behind the other.
 pub(crate) fn at_rest(booking: &Value) -> bool {
     let saga = |member: &str| booking["saga"][member].as_str().unwrap_or_default();
-    let status = booking["status"].as_str().unwrap_or_default();
-    // A cancellation that came too late for the first saga has one of its own, a moment later.
-    matches!(saga("state"), "completed" | "compensated" | "resolved")
-        && (status != "cancelling")
-        && (status != "cancelled" || saga("state") != "completed" || saga("kind") == "cancellation")
+    let ended = matches!(saga("state"), "completed" | "compensated" | "resolved");
+    ended
+        && match booking["status"].as_str().unwrap_or_default() {
+            "confirmed" | "rejected" | "expired" => true,
+            // One that was confirmed is cancelled by a saga of its own, a moment later.
+            "cancelled" => saga("state") != "completed" || saga("kind") == "cancellation",
+            _ => false,
+        }
 }
 
 /// What is read there, once it is as it should be.
-pub(crate) fn until(client: &Client, path: &str, reached: impl Fn(&Value) -> bool) -> Answer {
+pub(crate) fn until(client: &Client, path: &str, reached: impl FnMut(&Value) -> bool) -> Answer {
     until_within(PATIENCE, client, path, reached)
 }
 
@@ -118,7 +127,7 @@ pub(crate) fn until_within(
     patience: Duration,
     client: &Client,
     path: &str,
-    reached: impl Fn(&Value) -> bool,
+    mut reached: impl FnMut(&Value) -> bool,
 ) -> Answer {
     let mut last = client.send("GET", path, &[], None);
     let in_time = eventually(patience, || {

@@ -1,0 +1,77 @@
+//! A dispatcher or a connector that stands still with a command in its hands, until long after
+//! everything was decided without it: what it does when it wakes up changes nothing. No place, no
+//! hold and no charge is left behind.
+
+use std::time::{Duration, Instant};
+
+use crate::journey::skipped;
+use crate::world::sales::{PATIENCE, settled};
+use crate::world::shop::{IMPATIENT, PRICE, Shop};
+use crate::world::{World, eventually};
+
+/// Past a booking's deadline, which is counted from its saga's start: a moment after it was asked
+/// for.
+const TOO_LATE: Duration = Duration::from_millis(5_500);
+/// What a booking has, and by how much its holds outlive that.
+const SHORT: [(&str, &str); 2] =
+    [("WAYLOG_PAYMENT_DEADLINE_SECONDS", "4"), ("WAYLOG_HOLD_MARGIN_SECONDS", "2")];
+
+#[test]
+fn what_a_paused_process_does_when_it_wakes_up_changes_nothing() {
+    let Some(mut world) = World::selling_with(&[&IMPATIENT[..], &SHORT].concat()) else {
+        return skipped();
+    };
+    let shop = Shop::of(&world);
+    let (sagas, connectors) = (Some(("sagas-2", "sagas")), Some(("connectors-2", "connectors")));
+
+    let mut sold = 0;
+    for (place, another, status) in [
+        // Another one has undone everything by then: what comes late meets closed doors.
+        ("dispatcher.before_send hold:1", sagas, "expired"),
+        ("dispatcher.before_send authorize", sagas, "expired"),
+        ("connector.before_call authorize", connectors, "expired"),
+        // There is no other: it finds out itself that the time is over.
+        ("dispatcher.before_send allocate:1", None, "expired"),
+        ("connector.before_call capture", None, "expired"),
+        // Once the point of no return is asked for, no deadline counts.
+        ("dispatcher.before_send confirm", sagas, "confirmed"),
+    ] {
+        let amount = if status == "confirmed" { PRICE } else { 0 };
+        let booking = stands_still(&mut world, &shop, place, another);
+
+        shop.ended(&settled(&shop.client, &booking), status, amount);
+        sold += i64::from(status == "confirmed");
+        shop.balanced(sold);
+    }
+}
+
+/// Whoever gets to that place stands still there until the booking's time is over, and, where there
+/// is another, until that one has brought the booking to its end. Where the booking is.
+fn stands_still(
+    world: &mut World,
+    shop: &Shop,
+    place: &str,
+    another: Option<(&'static str, &'static str)>,
+) -> String {
+    world.crash_points().arm(&format!("stop {place}"));
+    let asked_at = Instant::now();
+    let booking = shop.ask("card_approved");
+    let mut paused = None;
+    let stopped = eventually(PATIENCE, || {
+        paused = world.stopped();
+        paused.is_some()
+    });
+    assert!(stopped, "nobody came to {place}");
+    assert!(eventually(PATIENCE, || asked_at.elapsed() > TOO_LATE));
+
+    if let Some((name, service)) = another {
+        world.start(name, &["--only", service]);
+        settled(&shop.client, &booking);
+    }
+    paused.into_iter().for_each(|name| world.process(name).signal("CONT"));
+    if let Some((name, _)) = another {
+        // What was in the hands of the one that woke up is through before it is alone again.
+        assert!(world.take(name).terminate().success());
+    }
+    booking
+}
