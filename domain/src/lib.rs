@@ -15,6 +15,7 @@ pub mod derive;
 pub mod destination;
 pub mod envelope;
 pub mod ids;
+pub mod invariants;
 pub mod invoice_series;
 pub mod itinerary;
 pub mod money;

@@ -13,7 +13,7 @@ use crate::{Command, StreamName, itinerary, offer};
 
 /// Something happens. Indexes choose among what can happen at that moment.
 #[derive(Clone, Debug)]
-enum Happening {
+pub(super) enum Happening {
     /// Somebody books places of these offers.
     Book { booking: u8, lines: Vec<(u8, u8)> },
     /// The traveller cancels.
@@ -44,7 +44,7 @@ enum Happening {
 
 /// What becomes of a command on its way.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+pub(super) enum Way {
     /// It arrives, and so does the answer.
     Plain,
     /// It arrives; the answer does not.
@@ -98,7 +98,7 @@ fn bookings() -> impl Strategy<Value = Happening> {
         .prop_map(|(booking, lines)| Happening::Book { booking, lines })
 }
 
-fn stories() -> impl Strategy<Value = Vec<Happening>> {
+pub(super) fn stories() -> impl Strategy<Value = Vec<Happening>> {
     (prop::collection::vec(bookings(), 1..3), prop::collection::vec(happenings(), 0..220))
         .prop_map(|(opening, rest)| opening.into_iter().chain(rest).collect())
 }
@@ -112,7 +112,7 @@ fn claim(offer: u8, which: u8) -> Claim {
 }
 
 impl World {
-    fn happen(&mut self, happening: &Happening) {
+    pub(super) fn happen(&mut self, happening: &Happening) {
         match happening {
             Happening::Book { booking, lines } => {
                 let lines: Vec<_> =
