@@ -15,7 +15,7 @@ use crate::output::{Ended, Format};
 use crate::projection;
 use crate::settings::Places;
 use crate::stores;
-use crate::verify::{self, Findings};
+use crate::verify::{self, Report};
 
 /// The projection that keeps the audit trail.
 const AUDIT: &str = "audit";
@@ -52,16 +52,16 @@ pub(crate) fn run(audit: &Audit) -> anyhow::Result<Ended> {
     let Some(trail) = trail else {
         anyhow::bail!("there is no audit store yet: run the projectors");
     };
-    let (mut findings, read) = verify::check_log(&open)?;
-    let whole = ends_agree(&trail.vector, &read, &mut findings);
-    verify::print(question.output, &open, &read, &findings);
+    let (mut report, read) = verify::check_log(&open)?;
+    let whole = ends_agree(&trail.vector, &read, &mut report);
+    report.print(question.output, &open, &read);
     if !whole {
         // A fold up to where the store has read would wait for events that are gone.
         return Ok(Ended::No);
     }
     let verified = runtime.block_on(projection::verification(AUDIT, &question.places, &open))?;
     projection::print_verification(question.output, &verified);
-    let holds = findings.violations == 0 && verified.holds();
+    let holds = report.holds() && verified.holds();
     if question.output == Format::Json {
         crate::output::say(format_args!("{}", json!({ "holds": holds })));
     }
@@ -69,13 +69,14 @@ pub(crate) fn run(audit: &Audit) -> anyhow::Result<Ended> {
 }
 
 /// Whether the log holds everything that the store has read.
-fn ends_agree(trail: &PositionVector, log: &PositionVector, findings: &mut Findings) -> bool {
+fn ends_agree(trail: &PositionVector, log: &PositionVector, report: &mut Report) -> bool {
     for position in trail.iter().filter(|position| !log.includes(*position)) {
         let end = log.offset(position.partition).map_or("nothing".to_owned(), |o| o.to_string());
-        findings.violated(format!(
+        let what = format!(
             "{position}: the audit store has read this far, and the partition ends at {end}: \
              events are gone from its end"
-        ));
+        );
+        report.violated("end", what);
     }
     log.covers(trail)
 }
@@ -87,17 +88,14 @@ mod tests {
     #[test]
     fn an_end_that_was_cut_off_is_found() {
         let vector = |text: &str| text.parse::<PositionVector>().unwrap();
-        let mut findings = Findings::default();
+        let (mut whole_report, mut report) = (Report::default(), Report::default());
 
-        let whole = ends_agree(&vector("0:5,1:7"), &vector("0:9,1:7"), &mut findings);
-        let cut = ends_agree(&vector("0:5,1:7"), &vector("0:9,1:6"), &mut findings);
+        let whole = ends_agree(&vector("0:5,1:7"), &vector("0:9,1:7"), &mut whole_report);
+        let cut = ends_agree(&vector("0:5,1:7"), &vector("0:9,1:6"), &mut report);
 
         assert!(whole && !cut);
-        assert_eq!(findings.violations, 1);
-        assert!(
-            findings.evidence[0].contains("the partition ends at 6"),
-            "{:?}",
-            findings.evidence
-        );
+        assert!(whole_report.holds() && !report.holds());
+        let told = serde_json::to_string(&report).unwrap();
+        assert!(told.contains("the partition ends at 6"), "{told}");
     }
 }

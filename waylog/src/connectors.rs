@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use crate::settings::{ConnectorsSection, Mode, Places, Service, ServicesSection, WrongUse};
 
 /// The ledger of the sandbox inside.
-const SANDBOX_FILE: &str = "sandbox.sqlite";
+pub(crate) const SANDBOX_FILE: &str = "sandbox.sqlite";
 
 /// What the service adds to this process.
 #[derive(Default)]

@@ -23,6 +23,8 @@ pub(crate) enum Ended {
     Done,
     /// The answer to what was asked is no (a check failed, a thing is not there).
     No,
+    /// As far as could be seen; something that was to be asked is away.
+    Away,
 }
 
 impl From<Ended> for ExitCode {
@@ -30,6 +32,7 @@ impl From<Ended> for ExitCode {
         match ended {
             Ended::Done => Self::SUCCESS,
             Ended::No => Self::from(1),
+            Ended::Away => Self::from(3),
         }
     }
 }

@@ -22,15 +22,32 @@ const SILENCE_MAX: Duration = Duration::from_secs(5);
 pub(crate) fn scan(
     log: &dyn EventLog,
     partitions: &[u32],
-    mut each: impl FnMut(LogRecord) -> anyhow::Result<()>,
+    each: impl FnMut(LogRecord) -> anyhow::Result<()>,
 ) -> anyhow::Result<PositionVector> {
+    let mut read = PositionVector::empty();
+    go_on(log, partitions, &mut read, each)?;
+    Ok(read)
+}
+
+/// The same from where `read` has come to, which moves on with it.
+///
+/// # Errors
+/// When the log cannot be read, or `each` fails.
+pub(crate) fn go_on(
+    log: &dyn EventLog,
+    partitions: &[u32],
+    read: &mut PositionVector,
+    mut each: impl FnMut(LogRecord) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let end: Vec<Position> = log
         .end()?
         .iter()
         .filter(|position| partitions.is_empty() || partitions.contains(&position.partition))
         .collect();
-    let mut read = PositionVector::empty();
-    let mut reader = log.reader(&read, partitions)?;
+    if end.iter().all(|position| read.includes(*position)) {
+        return Ok(());
+    }
+    let mut reader = log.reader(read, partitions)?;
     let mut heard_at = Instant::now();
     while !end.iter().all(|position| read.includes(*position)) {
         let records = reader.poll(POLL_RECORDS, POLL_WAIT)?;
@@ -45,5 +62,5 @@ pub(crate) fn scan(
             each(record)?;
         }
     }
-    Ok(read)
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Money, added up by the payments' own events: at every version no more is given back than was
 //! taken, nor taken than was set aside, nor set aside than was asked for.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{BookingId, PaymentId, RefundId};
@@ -103,14 +104,16 @@ impl Payments {
     ) -> Option<String> {
         self.versions += 1;
         let (booking_id, money) = about(event);
-        if !self.payments.contains_key(&payment_id) {
-            let Some(Money { amount, currency }) = money else {
-                return Some(format!("{} stands before any request", event.name()));
-            };
-            self.payments.insert(payment_id, Sums::new(amount, currency));
-            self.of_booking.entry(booking_id).or_default().insert(payment_id);
-        }
-        let sums = self.payments.get_mut(&payment_id)?;
+        let sums = match self.payments.entry(payment_id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(first) => {
+                let Some(Money { amount, currency }) = money else {
+                    return Some(format!("{} stands before any request", event.name()));
+                };
+                self.of_booking.entry(booking_id).or_default().insert(payment_id);
+                first.insert(Sums::new(amount, currency))
+            }
+        };
         sums.version = version;
         sums.apply(event);
         sums.judge()
