@@ -22,5 +22,6 @@ mod sandbox;
 mod seed;
 mod services;
 mod stock_client;
+mod verify;
 mod webhooks;
 mod world;

@@ -165,7 +165,8 @@ impl Report {
     fn text(&self) -> String {
         let Self { records, events, streams, partitions, .. } = self;
         let mut text = format!(
-            "{records} records, {events} events in {streams} streams and {partitions} partitions\n\n"
+            "{records} records, {events} events in {streams} streams and {partitions} \
+             partitions\n\n"
         );
         let rows = self.checks.iter().map(|(check, line)| {
             let cells = [(*check).to_owned(), line.checked.to_string(), line.of.to_owned()];
