@@ -227,8 +227,7 @@ impl Trial {
         let client = self.world.client();
         self.world.provider().agrees_with(&client);
         assert_eq!(count(&client), self.bookings);
-        let verified = self.world.run(&["verify"]);
-        assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+        self.world.verify();
     }
 }
 

@@ -16,18 +16,20 @@ use crate::world::{Answer, Client, World};
 fn a_booking_that_fails_at_any_step_leaves_nothing_behind_embedded() {
     let world = World::selling_alone(&IMPATIENT);
 
-    journeys(&world);
+    journeys(&world, "origin");
 }
 
 #[test]
 fn a_booking_that_fails_at_any_step_leaves_nothing_behind_distributed() {
     let Some(world) = World::selling_with(&IMPATIENT) else { return skipped() };
 
-    journeys(&world);
+    journeys(&world, "connectors");
 }
 
-fn journeys(world: &World) {
+/// The provider tells `hooked` of what it does.
+fn journeys(world: &World, hooked: &str) {
     let shop = Shop::of(world);
+    shop.provider.deliver_to(world.url(hooked));
 
     refused_when_it_is_asked_for(&shop);
     one_key_is_one_booking(&shop);
@@ -39,6 +41,7 @@ fn journeys(world: &World) {
     while_it_is_paid(&shop);
 
     shop.balanced(2);
+    world.verify();
 }
 
 fn rejected(shop: &Client, trip: &str, lines: &[Value], code: &str) -> Answer {

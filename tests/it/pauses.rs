@@ -43,6 +43,7 @@ fn what_a_paused_process_does_when_it_wakes_up_changes_nothing() {
         sold += i64::from(status == "confirmed");
         shop.balanced(sold);
     }
+    world.verify();
 }
 
 /// Whoever gets to that place stands still there until the booking's time is over, and, where there

@@ -58,6 +58,7 @@ fn an_answer_that_goes_wrong_charges_nobody_twice_and_leaves_nothing_behind() {
     assert_eq!(shop.provider.faults_left(), 0, "every fault was met");
     shop.provider.behave();
     shop.balanced(KINDS.len() as i64);
+    world.verify();
 }
 
 #[test]
@@ -71,6 +72,7 @@ fn cards_that_are_slow_or_lose_their_answers_are_charged_once() {
     });
 
     shop.balanced(cards.len() as i64);
+    world.verify();
 }
 
 #[test]
@@ -98,6 +100,7 @@ fn bookings_wait_for_a_provider_that_is_away_and_go_on_when_it_is_back() {
     assert!(!said().contains("payments wait for it"), "{}", said());
     assert!(shop.metric(OPENED, "") >= 1.0);
     shop.balanced(1);
+    world.verify();
 }
 
 #[test]
@@ -114,6 +117,7 @@ fn a_payment_that_comes_after_its_booking_has_expired_is_undone() {
 
     shop.ended(&settled(&shop.client, &late), "expired", 0);
     shop.balanced(1);
+    world.verify();
 }
 
 #[test]
@@ -132,6 +136,7 @@ fn money_that_is_taken_after_the_deadline_is_given_back_in_full() {
     let payments = shop.client.get(&Shop::payments(&ended));
     assert_eq!(payments.at("/data/0/captured/amount"), PRICE, "it was taken once");
     shop.balanced(0);
+    world.verify();
 }
 
 #[test]
@@ -166,6 +171,7 @@ fn a_refund_that_the_provider_refuses_is_listed_until_an_operator_settles_it() {
     let last = settlements.next_back().unwrap();
     assert!(last["actor"].to_string().contains("account"), "the audit names who: {last:#}");
     shop.balanced(0);
+    world.verify();
 }
 
 /// The saga that cancels the booking, once it has given its refund up. Nobody waits for all of its

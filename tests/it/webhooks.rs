@@ -36,6 +36,7 @@ fn a_booking_goes_on_with_what_the_provider_tells_where_no_answer_comes() {
     shop.provider.behave();
     shop.ended(&settled(&shop.client, &booking), "confirmed", PRICE);
     shop.balanced(1);
+    world.verify();
 }
 
 #[test]
@@ -61,6 +62,7 @@ fn webhooks_that_come_late_twice_in_another_order_or_forged_change_nothing() {
     assert_eq!(all.len(), 8 + 2 + 2, "{all:#?}");
     assert_eq!(refused(&shop, "forged"), 2.0, "a refusal is counted");
     shop.balanced(4);
+    world.verify();
 }
 
 #[test]
@@ -97,4 +99,5 @@ fn a_webhook_is_believed_from_the_provider_alone_and_only_for_a_while() {
     assert_eq!(after.at("/version"), &version, "nothing was recorded");
     shop.ended(&booking, "confirmed", PRICE);
     shop.balanced(1);
+    world.verify();
 }

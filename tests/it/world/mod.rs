@@ -205,6 +205,15 @@ impl World {
         Client::to(self.url("origin"))
     }
 
+    /// Everything holds that has to hold over the whole log, the read models and the provider's
+    /// ledger.
+    pub(crate) fn verify(&self) {
+        let verified = self.run(&["verify"]);
+        let said = String::from_utf8_lossy(&verified.stdout);
+        let complained = String::from_utf8_lossy(&verified.stderr);
+        assert!(verified.status.success(), "{said}\n{complained}");
+    }
+
     /// Runs a command of the binary with this deployment's settings and returns how it ended.
     pub(crate) fn run(&self, words: &[&str]) -> std::process::Output {
         waylog()
