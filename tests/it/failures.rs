@@ -24,6 +24,7 @@ fn a_booking_that_fails_at_any_step_leaves_nothing_behind_distributed() {
     let Some(world) = World::selling_with(&IMPATIENT) else { return skipped() };
 
     journeys(&world, "connectors");
+    cancelled_at_any_step(&world);
 }
 
 /// The provider tells `hooked` of what it does.
@@ -187,4 +188,37 @@ fn while_it_is_paid(shop: &Shop) {
     shop.ended(&settled(&shop.client, &bought), "confirmed", 4_000);
     shop.ended(&settled(&shop.client, &kept), "confirmed", PRICE);
     sold(&shop.client, &closing, 1);
+}
+
+/// Whoever is about to do the next thing for a booking stands still, the booking is cancelled, and
+/// it goes on: what was not sold by then costs nothing, and everything is undone once.
+fn cancelled_at_any_step(world: &World) {
+    let shop = Shop::of(world);
+
+    for place in [
+        "dispatcher.before_send hold:1",
+        "dispatcher.before_send mark-held",
+        "dispatcher.before_send authorize",
+        "connector.before_call authorize",
+        "dispatcher.before_send allocate:1",
+        "dispatcher.before_send attach",
+        "dispatcher.before_send capture",
+        "connector.before_call capture",
+        "dispatcher.before_send confirm",
+        "dispatcher.after_answer confirm",
+        "dispatcher.before_send invoice",
+    ] {
+        world.crash_points().arm(&format!("stop {place}"));
+        let booking = shop.ask("card_approved");
+        let paused = world.standing_still();
+        cancel(&shop.client, &booking).expect(202);
+        world.process(paused).signal("CONT");
+
+        let confirmed =
+            matches!(place, "dispatcher.after_answer confirm" | "dispatcher.before_send invoice");
+        let fee = if confirmed { PRICE / 2 } else { 0 };
+        shop.ended(&cancelled(&shop.client, &booking), "cancelled", fee);
+        shop.balanced(0);
+    }
+    world.verify();
 }

@@ -57,19 +57,14 @@ fn stands_still(
     world.crash_points().arm(&format!("stop {place}"));
     let asked_at = Instant::now();
     let booking = shop.ask("card_approved");
-    let mut paused = None;
-    let stopped = eventually(PATIENCE, || {
-        paused = world.stopped();
-        paused.is_some()
-    });
-    assert!(stopped, "nobody came to {place}");
+    let paused = world.standing_still();
     assert!(eventually(PATIENCE, || asked_at.elapsed() > TOO_LATE));
 
     if let Some((name, service)) = another {
         world.start(name, &["--only", service]);
         settled(&shop.client, &booking);
     }
-    paused.into_iter().for_each(|name| world.process(name).signal("CONT"));
+    world.process(paused).signal("CONT");
     if let Some((name, _)) = another {
         // What was in the hands of the one that woke up is through before it is alone again.
         assert!(world.take(name).terminate().success());

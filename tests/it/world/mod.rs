@@ -155,10 +155,16 @@ impl World {
         processes.find_map(|(name, process)| process.ended().then_some(*name))
     }
 
-    /// Which process stands still, if one does.
-    pub(crate) fn stopped(&self) -> Option<&'static str> {
-        let mut processes = self.processes.iter();
-        processes.find_map(|(name, process)| process.stopped().then_some(*name))
+    /// Which process stands still, as soon as one does.
+    pub(crate) fn standing_still(&self) -> &'static str {
+        let mut found = None;
+        let stopped = eventually(sales::PATIENCE, || {
+            let mut all = self.processes.iter();
+            found = all.find_map(|(name, process)| process.stopped().then_some(*name));
+            found.is_some()
+        });
+        assert!(stopped, "every process goes on");
+        found.expect("it was waited for")
     }
 
     /// Starts a process that has ended once more, with its files, flags and address, and waits
