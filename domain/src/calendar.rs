@@ -97,6 +97,25 @@ impl Date {
     pub fn from_epoch_days(days: i32) -> Option<Self> {
         EPOCH.checked_add(jiff::Span::new().try_days(days).ok()?).ok().map(Self)
     }
+
+    /// The day of an instant in UTC.
+    #[must_use]
+    pub fn in_utc(instant: Timestamp) -> Self {
+        Self(instant.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date())
+    }
+
+    /// The Monday of its week.
+    #[must_use]
+    pub fn week_start(self) -> Self {
+        let days = i64::from(self.0.weekday().to_monday_zero_offset());
+        Self(self.0.saturating_sub(jiff::Span::new().days(days)))
+    }
+
+    /// The first day of its month.
+    #[must_use]
+    pub fn month_start(self) -> Self {
+        Self(self.0.first_of_month())
+    }
 }
 
 impl FromStr for Date {
@@ -250,5 +269,15 @@ mod tests {
     fn an_instant_is_not_a_date() {
         assert!("2026-05-01T00:00:00Z".parse::<Date>().is_err());
         assert!("2026-02-30".parse::<Date>().is_err());
+    }
+
+    #[test]
+    fn weeks_begin_on_mondays_and_months_on_their_first_day() {
+        let day = |text: &str| text.parse::<Date>().unwrap();
+
+        assert_eq!(day("2026-05-03").week_start(), day("2026-04-27"), "a Sunday");
+        assert_eq!(day("2026-05-04").week_start(), day("2026-05-04"), "a Monday");
+        assert_eq!(day("2024-02-29").month_start(), day("2024-02-01"));
+        assert_eq!(Date::in_utc(Timestamp::from_micros(-1)), day("1969-12-31"));
     }
 }

@@ -64,7 +64,7 @@ pub(crate) struct Candidate {
     pub(crate) over: Option<RebuildState>,
     pub(crate) paused: bool,
     pub(crate) caught_up: bool,
-    indexed: bool,
+    pub(crate) indexed: bool,
     pub(crate) retry_at: Option<Instant>,
     backoff: Backoff,
     pub(crate) trouble: Option<String>,
@@ -262,14 +262,13 @@ impl Candidate {
             Aim::Anywhere => {
                 let left = distance(&folder.vector, &self.start.end.borrow());
                 let near = left <= self.start.reading.settings.join_distance_offsets;
-                if near {
-                    self.index().await?;
-                }
-                self.caught_up = near;
+                self.caught_up = near && self.index().await?;
                 Ok(())
             }
             Aim::Live(live) if folder.vector.covers(&live.vector) => {
-                self.index().await?;
+                if !self.index().await? {
+                    return Ok(());
+                }
                 self.compare(true).await?;
                 let settings = &self.start.reading.settings;
                 let end = self.start.end.borrow().clone();
@@ -285,17 +284,6 @@ impl Candidate {
             }
             Aim::Live(_) => Ok(()),
         }
-    }
-
-    /// Builds what the store left out while the tables were filled, once.
-    pub(crate) async fn index(&mut self) -> Result<(), ReadStoreError> {
-        let Some(folder) = self.folder.as_ref().filter(|_| !self.indexed) else { return Ok(()) };
-        let begun = Instant::now();
-        folder.store.index(&folder.generation, folder.projection.tables()).await?;
-        self.indexed = true;
-        let seconds = begun.elapsed().as_secs_f64();
-        tracing::info!(projection = self.name(), seconds, "indexed");
-        Ok(())
     }
 
     async fn compare(&mut self, same_version: bool) -> Result<(), ReadStoreError> {

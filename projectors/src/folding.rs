@@ -1,4 +1,5 @@
-//! Folding one batch of events: keys, one load per table, the folds, and what changed.
+//! Folding one batch of events: keys, one load per table (and one more of the tables whose keys
+//! rows name), the folds, and what changed.
 //!
 //! A panic in a projection, or a row that no store can hold, is the fault of one event: the batch
 //! is given back with the culprit's index, and the caller parks that stream and folds the rest
@@ -30,15 +31,18 @@ pub(crate) async fn fold(
     events: &[&RecordedEvent],
 ) -> Result<Folded, ReadStoreError> {
     let mut rows = Rows::default();
-    let wanted = match collect_keys(projection, events, &mut rows) {
-        Ok(wanted) => wanted,
-        Err((index, reason)) => return Ok(Folded::Poisoned { index, reason }),
-    };
-    for keys in wanted.into_values() {
-        let table = keys[0].table;
-        for values in store.load(generation, table, &keys).await? {
-            let key = RowKey { table, key: values[..table.key_columns].to_vec() };
-            rows.load(&key, Some(values));
+    // Keys that events name, then those that the rows of the first name.
+    for further in [false, true] {
+        let wanted = match collect_keys(projection, events, &mut rows, further) {
+            Ok(wanted) => wanted,
+            Err((index, reason)) => return Ok(Folded::Poisoned { index, reason }),
+        };
+        for keys in wanted.into_values() {
+            let table = keys[0].table;
+            for values in store.load(generation, table, &keys).await? {
+                let key = RowKey { table, key: values[..table.key_columns].to_vec() };
+                rows.load(&key, Some(values));
+            }
         }
     }
     for (index, event) in events.iter().enumerate() {
@@ -60,12 +64,19 @@ fn collect_keys(
     projection: &dyn Projection,
     events: &[&RecordedEvent],
     rows: &mut Rows,
+    further: bool,
 ) -> Result<BTreeMap<&'static str, Vec<RowKey>>, (usize, String)> {
     let mut wanted: BTreeMap<&'static str, Vec<RowKey>> = BTreeMap::new();
     let mut keys = Vec::new();
     for (index, event) in events.iter().enumerate() {
-        catch_unwind(AssertUnwindSafe(|| projection.keys(event, &mut keys)))
-            .map_err(|panic| (index, reason_of(&*panic)))?;
+        let naming = AssertUnwindSafe(|| {
+            if further {
+                projection.further_keys(rows, event, &mut keys);
+            } else {
+                projection.keys(event, &mut keys);
+            }
+        });
+        catch_unwind(naming).map_err(|panic| (index, reason_of(&*panic)))?;
         for key in keys.drain(..) {
             if !rows.holds(&key) {
                 rows.load(&key, None);

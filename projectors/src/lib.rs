@@ -22,6 +22,7 @@ mod folder;
 mod folding;
 mod generations;
 pub mod http;
+mod indexing;
 mod placement;
 mod plan;
 mod progress;

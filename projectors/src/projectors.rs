@@ -206,8 +206,11 @@ impl Projectors {
     /// Whether all projections do their work.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        let troubles = self.status().iter().flat_map(ProjectionStatus::troubles).collect();
-        let mut readiness = Readiness { reasons: troubles };
+        let mut readiness = Readiness::default();
+        for entry in self.0.entries.values() {
+            let dispensable = entry.placement.projection.dispensable();
+            readiness.add(self.0.status(entry).troubles(), dispensable);
+        }
         let reading = [&self.0.reading.trouble, &self.0.end_trouble];
         readiness.reasons.extend(reading.into_iter().filter_map(|trouble| trouble.reason()));
         readiness

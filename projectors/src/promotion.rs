@@ -53,7 +53,9 @@ impl Candidate {
 
     async fn prove_and_switch(&mut self, proof: Proof) -> Result<(), ProjectorError> {
         self.comparison = None;
-        self.index().await?;
+        if !self.index().await? {
+            return Err(ProjectorError::Stopped);
+        }
         self.take_aim().await?;
         self.work().await;
         if proof != Proof::Rollback && !matches!(self.aim, Aim::Anywhere) {
@@ -76,10 +78,14 @@ impl Candidate {
             match covered {
                 Ok(true) => match store.promote(&generation).await {
                     Ok(()) => break,
-                    Err(ReadStoreError::Refused(reason)) => {
+                    Err(ReadStoreError::Behind(reason)) => {
                         tracing::debug!(reason, "the live generation moved on");
                     }
-                    Err(error) => self.failed(&error),
+                    // Asking again cannot help.
+                    Err(error @ (ReadStoreError::Refused(_) | ReadStoreError::Failed(..))) => {
+                        return Err(error.into());
+                    }
+                    Err(error @ ReadStoreError::Unavailable(..)) => self.failed(&error),
                 },
                 Ok(false) => {}
                 Err(error) => self.failed(&error),

@@ -106,6 +106,8 @@ pub struct ProjectionStatus {
 pub struct Readiness {
     /// What is wrong, a sentence each; ready when there is nothing.
     pub reasons: Vec<String>,
+    /// What is wrong with projections that nobody depends on: others answer meanwhile.
+    pub warnings: Vec<String>,
 }
 
 impl Readiness {
@@ -113,6 +115,11 @@ impl Readiness {
     #[must_use]
     pub fn ready(&self) -> bool {
         self.reasons.is_empty()
+    }
+
+    /// Adds what is wrong with a projection.
+    pub(crate) fn add(&mut self, troubles: Vec<String>, dispensable: bool) {
+        if dispensable { &mut self.warnings } else { &mut self.reasons }.extend(troubles);
     }
 }
 

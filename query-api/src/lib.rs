@@ -11,11 +11,13 @@ mod audit;
 mod bookings;
 mod caller;
 mod consistency;
+mod destinations;
 pub mod docs;
 mod failure;
 mod itineraries;
 mod live;
 mod log_view;
+mod notifications;
 mod offers;
 mod openapi;
 mod page;
@@ -41,9 +43,12 @@ pub use self::log_view::{LogEnd, LogView, NamedLog};
 pub(crate) const ITINERARIES: &str = "itineraries";
 pub(crate) const ACTIVITY_FEED: &str = "activity_feed";
 pub(crate) const OFFERS: &str = "offers";
+pub(crate) const DESTINATIONS: &str = "destinations";
+pub(crate) const POPULAR_DESTINATIONS: &str = "popular_destinations";
 pub(crate) const BOOKINGS: &str = "bookings";
 pub(crate) const PAYMENTS: &str = "payments";
 pub(crate) const SAGAS: &str = "sagas";
+pub(crate) const NOTIFICATIONS: &str = "notifications";
 pub(crate) const AUDIT: &str = "audit";
 
 /// What queries may cost.
@@ -78,7 +83,18 @@ impl QueryApi {
         settings: QuerySettings,
         stopping: CancellationToken,
     ) -> Self {
-        let projections = [ITINERARIES, ACTIVITY_FEED, OFFERS, BOOKINGS, PAYMENTS, SAGAS, AUDIT];
+        let projections = [
+            ITINERARIES,
+            ACTIVITY_FEED,
+            OFFERS,
+            DESTINATIONS,
+            POPULAR_DESTINATIONS,
+            BOOKINGS,
+            PAYMENTS,
+            SAGAS,
+            NOTIFICATIONS,
+            AUDIT,
+        ];
         let gate = Gate::new(Arc::clone(&queries), settings.wait, &projections);
         let hub = Hub::new(Arc::clone(&queries), keyring.clone(), settings.live, stopping);
         Self(Arc::new(Parts { queries, keyring, log, gate, hub }))
@@ -101,9 +117,11 @@ pub fn description() -> utoipa::openapi::OpenApi {
 fn routes() -> OpenApiRouter<QueryApi> {
     itineraries::router()
         .merge(offers::router())
+        .merge(destinations::router())
         .merge(bookings::router())
         .merge(payments::router())
         .merge(sagas::router())
+        .merge(notifications::router())
         .merge(audit::router())
         .merge(live::router())
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use domain::RecordedEvent;
 use futures::{SinkExt as _, TryStreamExt as _};
-use read_models::testing::loader::Loader;
+use read_models::testing::loader::{Loader, index};
 use read_models::testing::samples::{
     SampleLog, activity_added, any_event, commented, created, invited, joined,
 };
@@ -85,7 +85,7 @@ async fn load(
     for batch in events.chunks(BATCH) {
         loader.batch(batch).await.unwrap();
     }
-    store.index(&generation(projection, 2), projection.tables()).await.unwrap();
+    index(store, &generation(projection, 2), projection.tables()).await.unwrap();
     start.elapsed()
 }
 
@@ -116,7 +116,7 @@ async fn postgres(world: &PostgresWorld, events: &[RecordedEvent]) {
         println!("postgres {name:<14} {}", rate(events.len(), time));
         let copied = generation(&*projection, 3);
         store.create(&copied, projection.version(), projection.tables()).await.unwrap();
-        store.index(&copied, projection.tables()).await.unwrap();
+        index(&*store, &copied, projection.tables()).await.unwrap();
         let (mut copying, mut rows) = (Duration::ZERO, 0);
         for table in projection.tables().iter().map(|table| table.name) {
             let out =

@@ -31,7 +31,7 @@ pub use projections::projections;
 pub use queries::ReadQueries;
 pub use sqlite::{SqliteReadStore, SqliteReaders, SqliteSettings};
 pub use store::{
-    Applied, Capabilities, Changes, Generation, ParkedStream, ProjectionState, ReadStore,
+    Applied, Capabilities, Changes, Generation, Indexed, ParkedStream, ProjectionState, ReadStore,
     ReadStoreError, TableChange,
 };
 pub use sum::TableSum;

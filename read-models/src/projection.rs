@@ -1,8 +1,9 @@
 //! The shape of a projection: a name, a version, tables, and a pure fold.
 //!
-//! The runner collects the keys that a batch of events touches, loads those rows at once, folds the
-//! events one after another, and writes what changed. So a fold never waits for a database, and a
-//! row that a batch touches a hundred times is loaded and written once.
+//! The runner collects the keys that a batch of events touches, loads those rows at once (and,
+//! where rows name further ones, those), folds the events one after another, and writes what
+//! changed. So a fold never waits for a database, and a row that a batch touches a hundred times is
+//! loaded and written once.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +38,19 @@ pub trait Projection: Send + Sync + 'static {
     /// never read.
     fn keys(&self, event: &RecordedEvent, keys: &mut Vec<RowKey>);
 
-    /// Folds one event. Only rows named by [`Projection::keys`] can be read.
+    /// Further rows that folding the event reads, known from those of [`Projection::keys`] alone.
+    /// Asked once the rows of the whole batch are at hand as the store has them: a row that an
+    /// earlier event of the batch makes or changes is not seen here, so that event has to name by
+    /// itself whatever follows from what it writes.
+    fn further_keys(&self, _rows: &Rows, _event: &RecordedEvent, _keys: &mut Vec<RowKey>) {}
+
+    /// Whether the same questions are answered without it: its failing is worth a warning alone.
+    fn dispensable(&self) -> bool {
+        false
+    }
+
+    /// Folds one event. Only rows named by [`Projection::keys`] or [`Projection::further_keys`] can
+    /// be read.
     fn fold(&self, rows: &mut Rows, event: &RecordedEvent);
 }
 
@@ -98,6 +111,14 @@ impl Projection for HotCopy {
         self.of.keys(event, keys);
     }
 
+    fn further_keys(&self, rows: &Rows, event: &RecordedEvent, keys: &mut Vec<RowKey>) {
+        self.of.further_keys(rows, event, keys);
+    }
+
+    fn dispensable(&self) -> bool {
+        true
+    }
+
     fn fold(&self, rows: &mut Rows, event: &RecordedEvent) {
         self.of.fold(rows, event);
     }
@@ -152,7 +173,7 @@ impl Rows {
     /// The row as it is after the events folded so far.
     ///
     /// # Panics
-    /// When the key was not named by [`Projection::keys`], or the stored values are not such a row:
+    /// When the key was not named by the projection, or the stored values are not such a row:
     /// both are defects that the runner turns into a parked stream.
     #[must_use]
     pub fn read<R: Row>(&self, key: &[Value]) -> Option<R> {
@@ -170,8 +191,7 @@ impl Rows {
     /// [`Rows::rejected`].
     ///
     /// # Panics
-    /// When its key was not named by [`Projection::keys`] (but for append-only tables): what a
-    /// table
+    /// When its key was not named by the projection (but for append-only tables): what a table
     /// holds could then not be summed.
     pub fn write<R: Row>(&mut self, row: R) {
         let values = row.into_values();

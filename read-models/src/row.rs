@@ -3,7 +3,7 @@
 
 use domain::calendar::{Date, Zone};
 use domain::ids::{
-    AccountId, BookingId, CommandId, CommentId, CorrelationId, EventId, ItineraryId,
+    AccountId, BookingId, CommandId, CommentId, CorrelationId, DestinationId, EventId, ItineraryId,
     NotificationId, OfferId, PaymentId, SagaId,
 };
 use domain::{Digest, Tenant, Timestamp};
@@ -97,6 +97,7 @@ cells! {
     AccountId => Uuid, |id| id.0, |id| Some(AccountId(id));
     ItineraryId => Uuid, |id| id.0, |id| Some(ItineraryId(id));
     BookingId => Uuid, |id| id.0, |id| Some(BookingId(id));
+    DestinationId => Uuid, |id| id.0, |id| Some(DestinationId(id));
     OfferId => Uuid, |id| id.0, |id| Some(OfferId(id));
     PaymentId => Uuid, |id| id.0, |id| Some(PaymentId(id));
     NotificationId => Uuid, |id| id.0, |id| Some(NotificationId(id));

@@ -95,7 +95,7 @@ impl ProjectionState {
         if self.vector.covers(&live.vector) {
             return Ok(());
         }
-        Err(ReadStoreError::Refused(format!(
+        Err(ReadStoreError::Behind(format!(
             "{} is behind the live one: at {}, not yet at {}",
             self.generation, self.vector, live.vector
         )))
@@ -155,6 +155,15 @@ pub enum Applied {
     Committed,
     /// Somebody else has moved the vector: drop the batch, reload.
     Superseded,
+}
+
+/// Whether a generation has its indexes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Indexed {
+    /// All of them.
+    Whole,
+    /// One more than before; others are missing.
+    Partly,
 }
 
 /// What a store can serve beyond keys and ordered indexes. A table that wants more is refused when
@@ -233,9 +242,10 @@ pub trait ReadStore: Send + Sync + 'static {
     /// [`ReadStoreError`], and whether the batch was committed is learned from the vector.
     async fn apply(&self, changes: Changes<'_>) -> Result<Applied, ReadStoreError>;
 
-    /// Builds the indexes that queries need and filling does not: a store may leave them out of a
-    /// generation that is not live, because making them at once is far cheaper than keeping them
-    /// up row by row. Nothing happens when they are there, as in a store that leaves none out.
+    /// Builds one of the indexes that queries need and filling does not, and says whether all are
+    /// there now: a store may leave them out of a generation that is not live, because making them
+    /// at once is far cheaper than keeping them up row by row. What was built stays when the next
+    /// one fails. Nothing happens when all are there, as in a store that leaves none out.
     ///
     /// # Errors
     /// [`ReadStoreError`].
@@ -243,8 +253,8 @@ pub trait ReadStore: Send + Sync + 'static {
         &self,
         _generation: &Generation,
         _tables: &'static [&'static Table],
-    ) -> Result<(), ReadStoreError> {
-        Ok(())
+    ) -> Result<Indexed, ReadStoreError> {
+        Ok(Indexed::Whole)
     }
 
     /// Each table's content as kept beside the rows, with the vector that it is true at.
@@ -276,9 +286,8 @@ pub trait ReadStore: Send + Sync + 'static {
     /// which has been kept up meanwhile.
     ///
     /// # Errors
-    /// [`ReadStoreError::Refused`] unless its vector covers the present live one's and it has been
-    /// indexed; otherwise
-    /// [`ReadStoreError`].
+    /// [`ReadStoreError::Behind`] unless its vector covers the present live one's,
+    /// [`ReadStoreError::Refused`] unless it has been indexed; otherwise [`ReadStoreError`].
     async fn promote(&self, generation: &Generation) -> Result<(), ReadStoreError>;
 
     /// Drops the tables of a generation that is not live; its number is never used again. Nothing
@@ -298,6 +307,10 @@ pub enum ReadStoreError {
     /// What is asked does not fit what the store holds.
     #[error("{0}")]
     Refused(String),
+    /// The live generation has read further than the one that is to replace it: to be filled on,
+    /// and asked again.
+    #[error("{0}")]
+    Behind(String),
     /// The database said no to a statement of ours.
     #[error("the read store failed: {0}")]
     Failed(String, #[source] Option<Box<dyn std::error::Error + Send + Sync>>),
@@ -312,6 +325,11 @@ impl ReadStoreError {
         Self::Refused(format!("{generation} was dropped: take a new number"))
     }
 
+    /// An update of the live pointer found no pointer.
+    pub(crate) fn no_pointer(generation: &Generation) -> Self {
+        Self::corrupt(format!("no live pointer of {}", generation.projection))
+    }
+
     pub(crate) fn corrupt(what: impl std::fmt::Display) -> Self {
         Self::Failed(format!("the store holds what it was never given: {what}"), None)
     }
@@ -322,6 +340,7 @@ impl ReadStoreError {
         match self {
             Self::Unavailable(..) => "read_store_unavailable",
             Self::Refused(_) => "read_store_refused",
+            Self::Behind(_) => "read_store_generation_behind",
             Self::Failed(..) => "read_store_failed",
         }
     }

@@ -86,6 +86,33 @@ mod server {
     }
 
     #[tokio::test]
+    async fn a_call_that_is_given_up_leaves_no_busy_connection_behind() {
+        let Some(world) = MysqlWorld::new().await else { return };
+        let prepared = world.open();
+        prepared.prepare().await.unwrap();
+        load_all(&*prepared, &events()[..20], 7).await.unwrap();
+        let settings = MysqlSettings { connections: 1, ..world.settings().clone() };
+        let store = MysqlReadStore::new(&settings).unwrap();
+        let all = projections();
+        let mut loader = Loader::new(&store, &*all[0], 1).await.unwrap();
+        let mut holder = world.client().await;
+        let mut tx = holder.start_transaction(mysql_async::TxOpts::new()).await.unwrap();
+        tx.query_drop("UPDATE waylog_generations SET continuity = 'held'").await.unwrap();
+        let begun = Instant::now();
+        let patience = Duration::from_secs(2);
+
+        let given_up = tokio::time::timeout(patience, loader.batch(&events())).await;
+        let known = store.generations().await;
+        let waited = begun.elapsed();
+        tx.rollback().await.unwrap();
+
+        assert!(given_up.is_err(), "it waits for the lock");
+        assert!(known.is_ok(), "{known:?}");
+        // The lock is waited for 13 s and more.
+        assert!(waited < Duration::from_secs(10), "{waited:?}");
+    }
+
+    #[tokio::test]
     async fn the_same_events_have_the_same_sums_in_every_store() {
         let Some(world) = MysqlWorld::new().await else { return };
         let (mysql, sqlite_world) = (world.open(), SqliteWorld::new());

@@ -14,7 +14,7 @@ read_models::look_ups_contract!(world);
 mod server {
     use std::time::{Duration, Instant};
 
-    use read_models::testing::loader::{Loader, load_all};
+    use read_models::testing::loader::{Loader, index, load_all};
     use read_models::testing::samples::{SampleLog, created};
     use read_models::testing::worlds::{PostgresWorld, SqliteWorld, StoreWorld};
     use read_models::{
@@ -89,6 +89,33 @@ mod server {
     }
 
     #[tokio::test]
+    async fn a_call_that_is_given_up_leaves_no_busy_connection_behind() {
+        let Some(world) = PostgresWorld::new().await else { return };
+        let prepared = world.open();
+        prepared.prepare().await.unwrap();
+        load_all(&*prepared, &events()[..20], 7).await.unwrap();
+        let settings = PostgresSettings { connections: 1, ..world.settings().clone() };
+        let store = PostgresReadStore::new(&settings).unwrap();
+        let all = projections();
+        let mut loader = Loader::new(&store, &*all[0], 1).await.unwrap();
+        let mut holder = client(&world).await;
+        let tx = holder.transaction().await.unwrap();
+        tx.execute("UPDATE waylog_generations SET continuity = 'held'", &[]).await.unwrap();
+        let begun = Instant::now();
+        let patience = Duration::from_secs(2);
+
+        let given_up = tokio::time::timeout(patience, loader.batch(&events())).await;
+        let known = store.generations().await;
+        let waited = begun.elapsed();
+        tx.rollback().await.unwrap();
+
+        assert!(given_up.is_err(), "it waits for the lock");
+        assert!(known.is_ok(), "{known:?}");
+        // The lock is waited for 13 s and more.
+        assert!(waited < Duration::from_secs(10), "{waited:?}");
+    }
+
+    #[tokio::test]
     async fn the_same_events_have_the_same_sums_in_every_store() {
         let Some(world) = PostgresWorld::new().await else { return };
         let (postgres, sqlite_world) = (world.open(), SqliteWorld::new());
@@ -127,7 +154,7 @@ mod server {
         let mut rebuilt = Loader::new(&*store, &*all[0], 2).await.unwrap();
         rebuilt.batch(&events()).await.unwrap();
         let second = Generation { projection: "itineraries".to_owned(), number: 2 };
-        store.index(&second, all[0].tables()).await.unwrap();
+        index(&*store, &second, all[0].tables()).await.unwrap();
         client.batch_execute("DELETE FROM itineraries_g2 WHERE title = 'Évora'").await.unwrap();
 
         store.promote(&second).await.unwrap();
@@ -159,7 +186,7 @@ mod server {
 
         let early = store.promote(&second).await.unwrap_err();
         let (before, wanted) = (indexes("itineraries_g2").await, indexes("itineraries_g1").await);
-        store.index(&second, all[0].tables()).await.unwrap();
+        index(&*store, &second, all[0].tables()).await.unwrap();
 
         assert!(early.to_string().contains("has no indexes yet"), "{early}");
         assert!(before < wanted, "{before} of {wanted}");

@@ -8,6 +8,7 @@ async fn world() -> Option<RedisWorld> {
 
 read_models::read_store_contract!(world);
 read_models::look_ups_contract!(world);
+read_models::hot_queries_contract!(world);
 
 #[cfg(test)]
 mod server {

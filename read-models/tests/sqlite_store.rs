@@ -15,10 +15,15 @@ mod away {
     use std::time::{Duration, Instant};
 
     use domain::Tenant;
+    use read_models::queries::WORK_MAX;
+    use read_models::testing::loader::load_all;
+    use read_models::testing::sales::any_sale;
+    use read_models::testing::samples::{START, SampleLog};
     use read_models::testing::worlds::{SqliteWorld, StoreWorld as _};
     use read_models::{
         ReadStore as _, ReadStoreError, SqliteReadStore, SqliteReaders, SqliteSettings,
     };
+    use uuid::Uuid;
 
     fn settings() -> SqliteSettings {
         SqliteSettings { deadline: Duration::from_millis(300), ..SqliteSettings::default() }
@@ -76,6 +81,39 @@ mod away {
         let failed = SqliteReadStore::open(&world.path(), settings()).err().unwrap();
 
         assert!(matches!(failed, ReadStoreError::Failed(..)), "{failed:?}");
+    }
+
+    #[tokio::test]
+    async fn work_that_cannot_be_read_holds_up_no_other() {
+        let world = SqliteWorld::new();
+        let store = world.open();
+        store.prepare().await.unwrap();
+        let mut log = SampleLog::new();
+        // More than one piece of a list.
+        for n in 1..=u128::from(WORK_MAX) + 2 {
+            let id = Uuid::from_u128(n);
+            log.append(0, id, id, any_sale(5, 0, id));
+        }
+        load_all(&*store, log.events(), 1_000).await.unwrap();
+        let file = rusqlite::Connection::open(world.path()).unwrap();
+        let spoil = |which: &str| {
+            let sql = format!("UPDATE open_holds_g1 SET quantity = -1 WHERE {which}");
+            file.execute(&sql, []).unwrap()
+        };
+        let queries = world.queries();
+        let open = async || -> Vec<Uuid> {
+            let open = queries.expired_holds(START.plus_seconds(9_999_999), None).await.unwrap();
+            open.into_iter().map(|hold| hold.offer_id).collect()
+        };
+
+        assert_eq!(open().await.len(), WORK_MAX as usize);
+        let first = open().await[0];
+        assert_eq!(spoil(&format!("offer_id = x'{}'", first.simple())), 1);
+        let others = open().await;
+        assert_eq!((others.len(), others.contains(&first)), (WORK_MAX as usize, false));
+        let last = Uuid::from_u128(u128::from(WORK_MAX) + 2);
+        spoil(&format!("offer_id <> x'{}'", last.simple()));
+        assert_eq!(open().await, [last]);
     }
 
     #[tokio::test]

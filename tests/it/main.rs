@@ -11,6 +11,7 @@ mod crash_points;
 mod crashes;
 mod failures;
 mod hand_over;
+mod hot;
 mod journey;
 mod load;
 mod operator;

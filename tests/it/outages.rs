@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
-use waylog_tests::{Kind, Options, Services};
+use waylog_tests::{Endpoints, Kind, Options, Services};
 
 use crate::journey::skipped;
 use crate::world::{Client, World, eventually};
@@ -33,7 +33,11 @@ fn private() -> Option<(tempfile::TempDir, Services)> {
     let dir = tempfile::tempdir().unwrap();
     // The services' own account has to pass through it.
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
-    let options = Options::only([Kind::Kafka, Kind::Registry, Kind::Postgres]);
+    let mut kinds = vec![Kind::Kafka, Kind::Registry, Kind::Postgres];
+    if Endpoints::from_env().mysql_url.is_none() {
+        kinds.push(Kind::MariaDb);
+    }
+    let options = Options::only(kinds);
     let services = Services::start_if_installed(&dir.path().join("s"), &options).unwrap()?;
     Some((dir, services))
 }

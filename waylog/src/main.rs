@@ -18,6 +18,7 @@ mod openapi;
 mod output;
 mod progress;
 mod projection;
+mod read_health;
 mod reading;
 mod saga;
 mod sagas;

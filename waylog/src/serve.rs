@@ -34,6 +34,7 @@ use crate::identity;
 use crate::log::{self, OpenLog, Use};
 use crate::log_watch::LogWatch;
 use crate::output::Ended;
+use crate::read_health;
 use crate::sagas;
 use crate::settings::{Mode, Places, Service, Settings};
 use crate::stores;
@@ -264,12 +265,7 @@ impl Site<'_> {
         let projectors = Projectors::start(log, codec, placements, ProjectorSettings::default());
         let watched = projectors.clone();
         self.health.register("projections", move || {
-            let reasons = watched.readiness().reasons;
-            std::future::ready(if reasons.is_empty() {
-                Finding::Passing
-            } else {
-                Finding::Failing(reasons.join("; "))
-            })
+            std::future::ready(read_health::of_projections(&watched.readiness()))
         });
         let operators = from_fn(|identity: Identity, request: Request, next: Next| async move {
             match identity.require(Role::Operator) {
@@ -289,16 +285,7 @@ impl Site<'_> {
 
     fn query_api(&self, assembly: &mut Assembly) -> anyhow::Result<()> {
         let queries = self.queries()?;
-        let asked = Arc::clone(&queries);
-        self.health.register("read models", move || {
-            let asked = Arc::clone(&asked);
-            async move {
-                match asked.position("itineraries").await {
-                    Ok(_) => Finding::Passing,
-                    Err(error) => Finding::Failing(error.to_string()),
-                }
-            }
-        });
+        read_health::register(&self.health, &queries, &self.mode);
         let stopping = self.shutdown.token(Phase::Intake);
         let watch = LogWatch::start(Arc::clone(&self.open.log), stopping.clone());
         let api =

@@ -145,6 +145,42 @@ async fn a_cancelled_rebuild_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rebuild_that_builds_indexes_hears_that_it_is_cancelled() {
+    let mut world = World::new().await;
+    world.append_trips(4, 10);
+    let running = world.start(vec![registered(NAME)]);
+    caught_up(&running, NAME, &world).await;
+    world.store.indexes_left.store(u64::MAX, Ordering::SeqCst);
+    let rebuild = running.rebuild(NAME).await.unwrap();
+    let built = || u64::MAX - world.store.indexes_left.load(Ordering::SeqCst);
+    until("it builds indexes", || built() > 3).await;
+
+    running.cancel_rebuild(NAME, rebuild.number).await.unwrap();
+
+    assert_eq!(generations(&world).await, [(1, true)]);
+    stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promotion_that_the_store_refuses_says_so_at_once() {
+    let mut world = World::new().await;
+    world.append_trips(4, 10);
+    let running = world.start(vec![registered(NAME)]);
+    caught_up(&running, NAME, &world).await;
+    let rebuild = running.rebuild(NAME).await.unwrap();
+    ready(&running, rebuild.number).await;
+    world.store.refuses_promotion.store(true, Ordering::SeqCst);
+
+    let refused = running.promote(NAME, rebuild.number, Proof::Equal).await.unwrap_err();
+
+    assert_eq!(refused.code(), "read_store_refused");
+    assert!(generations(&world).await.contains(&(1, true)), "the live one is the one that it was");
+    world.store.refuses_promotion.store(false, Ordering::SeqCst);
+    running.promote(NAME, rebuild.number, Proof::Equal).await.unwrap();
+    stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rebuild_is_paused_resumed_and_goes_on_after_a_restart() {
     let mut world = World::new().await;
     world.append_trips(4, 30);

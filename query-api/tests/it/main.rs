@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test expects")]
 
 mod audit;
+mod catalogue;
 mod consistency;
 mod itineraries;
 mod live;

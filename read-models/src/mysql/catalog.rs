@@ -214,7 +214,10 @@ pub(super) async fn promote(
     }
     let sql = "UPDATE waylog_live SET number = ? WHERE projection = ?";
     let number = Native::Int(generation.number.into());
-    execute(&mut tx, sql, vec![number, text(&generation.projection)]).await?;
+    // Rows that are found count, whether or not they change.
+    if execute(&mut tx, sql, vec![number, text(&generation.projection)]).await? != 1 {
+        return Err(ReadStoreError::no_pointer(generation));
+    }
     tx.commit().await.map_err(fault)?;
     point_views(connection, generation).await?;
     unlock(connection).await

@@ -9,7 +9,7 @@ use super::ddl;
 use super::pool::fault;
 use super::values::read_row;
 use crate::migrations::{self, AppliedMigration};
-use crate::store::{Generation, ParkedStream, ProjectionState, ReadStoreError};
+use crate::store::{Generation, Indexed, ParkedStream, ProjectionState, ReadStoreError};
 use crate::table::{ColumnType, Table, Value};
 
 type Outcome<T> = Result<T, ReadStoreError>;
@@ -151,28 +151,59 @@ pub(super) async fn create(
 /// Memory that building an index may take before it goes through the disk.
 const INDEX_MEMORY: &str = "128MB";
 
-/// Builds the indexes of a generation that was filled without them.
+/// Builds the next index of a generation that was filled without them, in a transaction of its own:
+/// what was built stays, whatever becomes of the next one.
 pub(super) async fn index(
     connection: &mut Object,
     generation: &Generation,
     tables: &'static [&'static Table],
     deadline: std::time::Duration,
-) -> Outcome<()> {
+) -> Outcome<Indexed> {
     let tx = durable(connection).await?;
     let sql = "SELECT indexed FROM waylog_generations \
                WHERE projection = $1 AND number = $2 AND NOT dropped";
     let key: Key<'_> = (&generation.projection, i64::from(generation.number));
     let row = tx.query_opt(sql, &[key.0, &key.1]).await.map_err(fault)?;
     if row.ok_or_else(|| ReadStoreError::unknown(generation))?.get(0) {
-        return Ok(());
+        return Ok(Indexed::Whole);
     }
-    let millis = deadline.as_millis();
-    let bounds = format!(
-        "SET LOCAL statement_timeout = {millis}; SET LOCAL maintenance_work_mem = '{INDEX_MEMORY}'"
-    );
-    tx.batch_execute(&bounds).await.map_err(fault)?;
-    create_indexes(&tx, generation, tables).await?;
-    tx.commit().await.map_err(fault)
+    let mut missing = missing_indexes(&tx, generation, tables).await?.into_iter();
+    if let Some(sql) = missing.next() {
+        let millis = deadline.as_millis();
+        let bounds = format!(
+            "SET LOCAL statement_timeout = {millis}; \
+             SET LOCAL maintenance_work_mem = '{INDEX_MEMORY}'"
+        );
+        tx.batch_execute(&bounds).await.map_err(fault)?;
+        tx.batch_execute(&sql).await.map_err(fault)?;
+    }
+    let outcome = if missing.next().is_none() {
+        indexed(&tx, generation).await?;
+        Indexed::Whole
+    } else {
+        Indexed::Partly
+    };
+    tx.commit().await.map_err(fault)?;
+    Ok(outcome)
+}
+
+/// The statements that create what indexes the tables do not have yet.
+async fn missing_indexes(
+    tx: &Transaction<'_>,
+    generation: &Generation,
+    tables: &'static [&'static Table],
+) -> Outcome<Vec<String>> {
+    let mut wanted = Vec::new();
+    for table in tables {
+        wanted.extend(ddl::create_indexes(generation, table)?);
+    }
+    let names: Vec<&str> = wanted.iter().map(|(name, _)| name.as_str()).collect();
+    let sql = "SELECT indexname FROM pg_indexes \
+               WHERE schemaname = current_schema() AND indexname = ANY($1)";
+    let rows = tx.query(sql, &[&names]).await.map_err(fault)?;
+    let there: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    wanted.retain(|(name, _)| !there.contains(name));
+    Ok(wanted.into_iter().map(|(_, sql)| sql).collect())
 }
 
 async fn create_indexes(
@@ -180,10 +211,14 @@ async fn create_indexes(
     generation: &Generation,
     tables: &'static [&'static Table],
 ) -> Outcome<()> {
-    for table in tables {
-        let sql = ddl::create_indexes(generation, table)?;
+    for sql in missing_indexes(tx, generation, tables).await? {
         tx.batch_execute(&sql).await.map_err(fault)?;
     }
+    indexed(tx, generation).await
+}
+
+/// Keeps that all indexes are there.
+async fn indexed(tx: &Transaction<'_>, generation: &Generation) -> Outcome<()> {
     let sql = "UPDATE waylog_generations SET indexed = true WHERE projection = $1 AND number = $2";
     let key: Key<'_> = (&generation.projection, i64::from(generation.number));
     tx.execute(sql, &[key.0, &key.1]).await.map(|_| ()).map_err(fault)
@@ -208,7 +243,9 @@ pub(super) async fn promote(connection: &mut Object, generation: &Generation) ->
     }
     let number = i64::from(generation.number);
     let sql = "UPDATE waylog_live SET number = $2 WHERE projection = $1";
-    tx.execute(sql, &[projection, &number]).await.map_err(fault)?;
+    if tx.execute(sql, &[projection, &number]).await.map_err(fault)? != 1 {
+        return Err(ReadStoreError::no_pointer(generation));
+    }
     let sql =
         "SELECT tables, indexed FROM waylog_generations WHERE projection = $1 AND number = $2";
     let row = tx.query_one(sql, &[projection, &number]).await.map_err(fault)?;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::values::type_name;
 use crate::store::{Generation, ReadStoreError};
-use crate::table::{IndexKind, Table};
+use crate::table::{Index, IndexKind, Table};
 
 /// Bytes of an identifier; the server cuts longer ones off without an error.
 const IDENTIFIER_BYTES_MAX: usize = 63;
@@ -36,14 +36,13 @@ pub(super) fn create_table(
     Ok(sql)
 }
 
-/// The statements that create a table's indexes, those that are there already left alone.
+/// The statements that create a table's indexes, each with the index's name.
 pub(super) fn create_indexes(
     generation: &Generation,
     table: &Table,
-) -> Result<String, ReadStoreError> {
+) -> Result<Vec<(String, String)>, ReadStoreError> {
     let name = generation.physical_name(table.name);
-    let mut sql = String::new();
-    for index in table.indexes {
+    let create = |index: &Index| {
         let index_name = format!("{name}_{}", index.name);
         if index_name.len() > IDENTIFIER_BYTES_MAX {
             return Err(ReadStoreError::Refused(format!("{index_name} is too long a name")));
@@ -58,10 +57,10 @@ pub(super) fn create_indexes(
             IndexKind::FullText(column) => format!("USING gin ({})", full_text_vector(column)),
             IndexKind::Json(column) => format!("USING gin (\"{column}\" jsonb_path_ops)"),
         };
-        let create = format!("CREATE INDEX IF NOT EXISTS \"{index_name}\" ON \"{name}\" {target}");
-        append(&mut sql, &format!("{create};\n"));
-    }
-    Ok(sql)
+        let sql = format!("CREATE INDEX \"{index_name}\" ON \"{name}\" {target}");
+        Ok((index_name, sql))
+    };
+    table.indexes.iter().map(create).collect()
 }
 
 /// The words of a column as a search vector: taken as they are, because they were normalized before

@@ -20,7 +20,7 @@ use crate::call::call;
 use crate::check::check_changes;
 use crate::projection::RowKey;
 use crate::store::{
-    Applied, Changes, Generation, ParkedStream, ProjectionState, ReadStore, ReadStoreError,
+    Applied, Changes, Generation, Indexed, ParkedStream, ProjectionState, ReadStore, ReadStoreError,
 };
 use crate::sum::TableSum;
 use crate::table::{Table, Value};
@@ -149,7 +149,7 @@ impl ReadStore for PostgresReadStore {
         &self,
         generation: &Generation,
         tables: &'static [&'static Table],
-    ) -> Result<(), ReadStoreError> {
+    ) -> Result<Indexed, ReadStoreError> {
         let deadline = self.connections.scan_deadline;
         call!(self.connections, deadline, connection =>
             catalog::index(connection, generation, tables, deadline))

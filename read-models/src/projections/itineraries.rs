@@ -271,7 +271,7 @@ fn activity_key(trip: Uuid, activity: Uuid) -> Vec<Value> {
 }
 
 /// The literal that a value has on the wire (`editor`, `flight`).
-pub(super) fn wire_name(value: &impl Serialize) -> String {
+pub(crate) fn wire_name(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,
         other => unreachable!("an enumeration without fields is text on the wire, not {other:?}"),

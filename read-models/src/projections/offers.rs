@@ -13,6 +13,8 @@ use domain::offer::{CancellationPolicy, Claim, Event as Offer, OfferListed, Seat
 use domain::{Event, RecordedEvent, Tenant, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::availability::AvailabilityRow;
+use super::offer_stock::OfferStock;
 use crate::projection::{Projection, RowKey, Rows};
 use crate::row::{Cell as _, Document, row};
 use crate::search::search_words;
@@ -221,50 +223,48 @@ impl OfferRow {
     /// What the event says of an offer that is listed.
     fn follow(&mut self, happened: &Offer) {
         match happened {
-            // Nothing is listed twice; the first one holds.
-            Offer::Listed(_) => {}
             Offer::Repriced(repriced) => {
                 self.price_amount = repriced.price.amount;
                 self.price_currency = repriced.price.currency.to_string();
             }
             Offer::CapacityChanged(changed) => {
-                self.capacity = changed.capacity;
                 self.seats.0.all = changed.seats.iter().flatten().cloned().collect();
             }
-            Offer::Held(held) => {
-                self.held = self.held.saturating_add(held.claim.quantity());
-                self.seats.0.taken.extend(held.claim.seats().iter().cloned());
-            }
-            Offer::HoldReleased(released) => {
-                if let Some(claim) = &released.claim {
-                    self.held = self.held.saturating_sub(claim.quantity());
-                    self.free(claim);
-                }
-            }
-            Offer::HoldExpired(expired) => {
-                self.held = self.held.saturating_sub(expired.claim.quantity());
-                self.free(&expired.claim);
-            }
-            Offer::Allocated(allocated) => {
-                let quantity = allocated.claim.quantity();
-                self.held = self.held.saturating_sub(quantity);
-                self.allocated = self.allocated.saturating_add(quantity);
-            }
-            Offer::Returned(returned) => {
-                if let Some(claim) = &returned.claim {
-                    self.allocated = self.allocated.saturating_sub(claim.quantity());
-                    self.free(claim);
-                }
-            }
+            Offer::Held(held) => self.seats.0.taken.extend(held.claim.seats().iter().cloned()),
+            Offer::HoldReleased(released) => self.vacate(released.claim.as_ref()),
+            Offer::HoldExpired(expired) => self.vacate(Some(&expired.claim)),
+            Offer::Returned(returned) => self.vacate(returned.claim.as_ref()),
             Offer::Closed(_) => CLOSED.clone_into(&mut self.status),
+            // Nothing is listed twice; the first one holds. Sold seats were held.
+            Offer::Listed(_) | Offer::Allocated(_) => {}
         }
-        let used = self.held.saturating_add(self.allocated);
-        let free = self.capacity.saturating_sub(used);
-        self.available = if self.status == OPEN { free } else { 0 };
+        let stock = self.stock().follow(happened);
+        self.capacity = stock.capacity;
+        self.held = stock.held;
+        self.allocated = stock.allocated;
+        self.available = stock.free();
     }
 
-    fn free(&mut self, claim: &Claim) {
-        for seat in claim.seats() {
+    /// Takes over the numbers of what is known to be left.
+    pub(crate) fn refresh(&mut self, newer: &AvailabilityRow) {
+        self.capacity = newer.capacity;
+        self.held = newer.held;
+        self.allocated = newer.allocated;
+        self.available = newer.free;
+        self.price_amount = newer.price_amount;
+        self.price_currency.clone_from(&newer.price_currency);
+        if newer.closed {
+            CLOSED.clone_into(&mut self.status);
+        }
+    }
+
+    fn stock(&self) -> OfferStock {
+        let (capacity, held, allocated) = (self.capacity, self.held, self.allocated);
+        OfferStock { capacity, held, allocated, closed: self.status == CLOSED }
+    }
+
+    fn vacate(&mut self, claim: Option<&Claim>) {
+        for seat in claim.map(Claim::seats).unwrap_or_default() {
             self.seats.0.taken.remove(seat);
         }
     }

@@ -117,6 +117,17 @@ impl Hot {
         due
     }
 
+    /// Whether every copy is there.
+    async fn check(&self) -> Result<(), ReadStoreError> {
+        for copy in self.copies.values() {
+            if self.readers.look_up(copy, &[]).await?.is_none() {
+                let missing = format!("{copy} is not there yet");
+                return Err(ReadStoreError::Unavailable(missing, None));
+            }
+        }
+        Ok(())
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -133,6 +144,17 @@ impl Executor for Nowhere {
 }
 
 impl ReadQueries {
+    /// Whether Redis answers, where it is asked, and has every copy that belongs there.
+    ///
+    /// # Errors
+    /// [`QueryError::Store`]: the server database answers in its place.
+    pub async fn check_copies(&self) -> Result<(), QueryError> {
+        match &self.hot {
+            Some(hot) => Ok(hot.check().await?),
+            None => Ok(()),
+        }
+    }
+
     /// Answers all questions from the live generation of a projection, at one moment that is not
     /// before `at_least` if any store has come that far.
     ///

@@ -6,12 +6,15 @@
 
 mod activity_feed;
 mod audit;
+mod availability;
 mod bookings;
 mod cursor;
+mod destinations;
 mod hot;
 mod itineraries;
 mod look_up;
 mod mysql;
+mod notifications;
 mod offers;
 mod payments;
 mod postgres;
@@ -28,14 +31,19 @@ use domain::{Position, PositionVector, Timestamp};
 pub use self::audit::{EVENTS_MAX, EventsAfter};
 pub use self::bookings::{BookingDetail, BookingFilter};
 pub use self::cursor::InvalidCursor;
+pub use self::destinations::{
+    DestinationCounts, DestinationFilter, ListedDestination, Measure, PopularDestination,
+};
 use self::hot::{Hot, Nowhere};
 pub use self::itineraries::{
     COMMENTS_MAX, IDS_MAX, ItineraryDetail, ItineraryFilter, ItineraryScope, ListedItinerary,
 };
 pub use self::look_up::{By, LookUp, Range};
+pub use self::notifications::NotificationFilter;
 pub use self::offers::OfferFilter;
 pub use self::sagas::{SagaDetail, SagaFilter, SagaState, TIMELINE_MAX};
 use self::statement::{Dialect, Sql, Statement};
+use self::work_lists::Spoiled;
 pub use self::work_lists::{HoldCursor, ProviderCursor, WORK_MAX, WorkCursor};
 use crate::mysql::MysqlReaders;
 use crate::postgres::PostgresReaders;
@@ -54,6 +62,7 @@ pub struct ReadQueries {
     executor: Box<dyn Executor>,
     mysql: Option<(Vec<&'static str>, Box<dyn Executor>)>,
     hot: Option<Hot>,
+    spoiled: Spoiled,
 }
 
 /// Who asks: what they may see is part of the question.
@@ -199,7 +208,7 @@ fn ordered(
 
 impl ReadQueries {
     fn of(executor: Box<dyn Executor>) -> Self {
-        Self { executor, mysql: None, hot: None }
+        Self { executor, mysql: None, hot: None, spoiled: Spoiled::default() }
     }
 
     /// Asks `MySQL` for these projections, and who is asked already for the others.
@@ -258,12 +267,22 @@ impl ReadQueries {
         Self::of(Box::new(readers))
     }
 
-    /// How far the live generation of a projection has read.
+    /// How far the live generation of a projection has read: its own, not a copy's, which is asked
+    /// for what it holds alone.
     ///
     /// # Errors
     /// [`QueryError::Store`], unavailable when the projection has no live generation.
     pub async fn position(&self, projection: &str) -> Result<ReadPosition, QueryError> {
-        self.position_from(projection, &PositionVector::empty()).await
+        let nothing = Box::new(|_: &[ProjectionState], _| Vec::new());
+        match self.executor_of(projection).read(&[projection], nothing).await {
+            Ok(snapshot) => Ok(ReadPosition::from(&snapshot.states[0])),
+            // Its database is away: a copy that answers knows more than nobody.
+            Err(error) if self.hot.is_some() => {
+                let at = self.position_from(projection, &PositionVector::empty()).await;
+                at.map_err(|_| error.into())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn position_from(

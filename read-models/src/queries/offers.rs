@@ -48,7 +48,7 @@ impl ReadQueries {
         tenant: &Tenant,
         id: OfferId,
     ) -> Result<Answer<Option<OfferRow>>, QueryError> {
-        let tenant = tenant.clone();
+        let (of, tenant) = (tenant, tenant.clone());
         let plan = move |states: &[ProjectionState], dialect| {
             let mut sql = Sql::new(dialect);
             sql.push("SELECT ").columns("o", OfferRow::TABLE, &["search_words"]).push(" FROM ");
@@ -59,10 +59,13 @@ impl ReadQueries {
         };
         let mut snapshot = self.executor.read(&[PROJECTION], Box::new(plan)).await?;
         let at = ReadPosition::from(&snapshot.states[0]);
-        Ok(Answer { value: read(snapshot.rows.remove(0))?.pop(), at })
+        let mut found: Vec<OfferRow> = read(snapshot.rows.remove(0))?;
+        self.refresh(of, &mut found).await?;
+        Ok(Answer { value: found.pop(), at })
     }
 
-    /// Offers in the order in which they begin. Their `seats` are left empty.
+    /// Offers in the order in which they begin. Their `seats` are left empty. Those of which too
+    /// little is left by now are taken off the page, which may so be shorter than its limit.
     ///
     /// # Errors
     /// [`QueryError::InvalidCursor`] for a cursor of another list; otherwise [`QueryError::Store`].
@@ -73,6 +76,7 @@ impl ReadQueries {
         page: &PageRequest,
     ) -> Result<Answer<Page<OfferRow>>, QueryError> {
         let after: Option<(i64, Uuid)> = cursor::decode(LIST, page.cursor.as_deref())?;
+        let (of, available) = (tenant, filter.available);
         let (tenant, filter, limit) = (tenant.clone(), filter.clone(), page.limit());
         let plan = move |states: &[ProjectionState], dialect| {
             vec![list_statement(&states[0].generation, dialect, &tenant, &filter, after, limit)]
@@ -80,9 +84,11 @@ impl ReadQueries {
         let mut snapshot = self.executor.read(&[PROJECTION], Box::new(plan)).await?;
         let at = ReadPosition::from(&snapshot.states[0]);
         let items = read(snapshot.rows.remove(0))?;
-        let page = Page::of(items, limit, |last: &OfferRow| {
+        let mut page = Page::of(items, limit, |last: &OfferRow| {
             cursor::encode(LIST, &(last.starts_at.micros(), last.offer_id.0))
         });
+        self.refresh(of, &mut page.items).await?;
+        page.items.retain(|row| available.is_none_or(|wanted| row.available >= wanted));
         Ok(Answer { value: page, at })
     }
 }

@@ -1,12 +1,16 @@
 //! What sagas, timers and connectors have to do. Asked by the system for itself: over all tenants,
 //! oldest first, a bounded piece at a time.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use domain::Timestamp;
 use domain::ids::PaymentId;
 
 use super::itineraries::read;
 use super::statement::{Dialect, Sql, Statement};
 use super::{QueryError, ReadQueries};
+use crate::projection::encode_key;
 use crate::projections::{
     OpenHoldRow, ProviderPaymentRow, ProviderRequestRow, SagaWorkRow, provider_requests, saga_work,
 };
@@ -16,6 +20,10 @@ use crate::table::{Row, Value};
 
 /// Rows of one look at a work list at most.
 pub const WORK_MAX: u32 = 500;
+/// Pieces that one look asks for at most, to fill up for rows that cannot be read.
+const PIECES_MAX: usize = 16;
+/// Rows that cannot be read which are remembered, and so told of.
+const SPOILED_MAX: usize = 1_024;
 
 /// Where a look at a work list goes on: behind the row with this instant, target and effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,23 +77,20 @@ impl ReadQueries {
         now: Timestamp,
         after: Option<WorkCursor>,
     ) -> Result<Vec<SagaWorkRow>, QueryError> {
-        let plan = move |states: &[ProjectionState], dialect| {
-            let mut sql = rows_of::<SagaWorkRow>(states, dialect);
-            sql.push(" WHERE e.todo = ").bind(Value::Text(todo.to_owned()));
-            if todo == saga_work::SEND {
-                sql.push(" AND e.due_at <= ").bind(Value::Timestamp(now));
-            }
-            if let Some(after) = after {
-                sql.push(" AND (e.due_at, e.target, e.effect) > (");
-                sql.bind(Value::Timestamp(after.due_at)).push(", ");
-                sql.bind(Value::Text(after.target)).push(", ");
-                sql.bind(Value::Text(after.effect)).push(")");
-            }
-            sql.push(" ORDER BY e.due_at, e.target, e.effect");
-            vec![limited::<SagaWorkRow>(sql)]
+        let list = List {
+            projection: "saga_work",
+            order: &["due_at", "target", "effect"],
+            after: after.map(|WorkCursor { due_at, target, effect }| {
+                vec![Value::Timestamp(due_at), Value::Text(target), Value::Text(effect)]
+            }),
+            narrow: move |sql: &mut Sql| {
+                sql.push("e.todo = ").bind(Value::Text(todo.to_owned()));
+                if todo == saga_work::SEND {
+                    sql.push(" AND e.due_at <= ").bind(Value::Timestamp(now));
+                }
+            },
         };
-        let mut snapshot = self.executor.read(&["saga_work"], Box::new(plan)).await?;
-        Ok(read(snapshot.rows.remove(0))?)
+        self.work(list).await
     }
 
     /// The holds whose time is over, those behind the cursor, oldest first, at most [`WORK_MAX`].
@@ -97,18 +102,15 @@ impl ReadQueries {
         now: Timestamp,
         after: Option<HoldCursor>,
     ) -> Result<Vec<OpenHoldRow>, QueryError> {
-        let plan = move |states: &[ProjectionState], dialect| {
-            let mut sql = rows_of::<OpenHoldRow>(states, dialect);
-            sql.push(" WHERE e.expires_at <= ").bind(Value::Timestamp(now));
-            if let Some(HoldCursor([expires_at, offer, hold])) = after {
-                sql.push(" AND (e.expires_at, e.offer_id, e.hold_id) > (");
-                sql.bind(expires_at).push(", ").bind(offer).push(", ").bind(hold).push(")");
-            }
-            sql.push(" ORDER BY e.expires_at, e.offer_id, e.hold_id");
-            vec![limited::<OpenHoldRow>(sql)]
+        let list = List {
+            projection: "open_holds",
+            order: &["expires_at", "offer_id", "hold_id"],
+            after: after.map(|HoldCursor(values)| values.to_vec()),
+            narrow: move |sql: &mut Sql| {
+                sql.push("e.expires_at <= ").bind(Value::Timestamp(now));
+            },
         };
-        let mut snapshot = self.executor.read(&["open_holds"], Box::new(plan)).await?;
-        Ok(read(snapshot.rows.remove(0))?)
+        self.work(list).await
     }
 
     /// What the payment provider has not answered, those requests behind the cursor, oldest first,
@@ -120,20 +122,64 @@ impl ReadQueries {
         &self,
         after: Option<ProviderCursor>,
     ) -> Result<Vec<ProviderRequestRow>, QueryError> {
-        let plan = move |states: &[ProjectionState], dialect| {
-            let mut sql = rows_of::<ProviderRequestRow>(states, dialect);
-            sql.push(" WHERE e.state = ");
-            sql.bind(Value::Text(provider_requests::OPEN.to_owned()));
-            if let Some(ProviderCursor([asked_at, payment, kind, subject])) = after {
-                sql.push(" AND (e.asked_at, e.payment_id, e.kind, e.subject_id) > (");
-                sql.bind(asked_at).push(", ").bind(payment).push(", ");
-                sql.bind(kind).push(", ").bind(subject).push(")");
-            }
-            sql.push(" ORDER BY e.asked_at, e.payment_id, e.kind, e.subject_id");
-            vec![limited::<ProviderRequestRow>(sql)]
+        let list = List {
+            projection: "provider_requests",
+            order: &["asked_at", "payment_id", "kind", "subject_id"],
+            after: after.map(|ProviderCursor(values)| values.to_vec()),
+            narrow: |sql: &mut Sql| {
+                sql.push("e.state = ").bind(Value::Text(provider_requests::OPEN.to_owned()));
+            },
         };
-        let mut snapshot = self.executor.read(&["provider_requests"], Box::new(plan)).await?;
-        Ok(read(snapshot.rows.remove(0))?)
+        self.work(list).await
+    }
+
+    /// Up to [`WORK_MAX`] rows of a list. One that cannot be read is passed over, so that it holds
+    /// up nobody else's work: it is told of once, and counted.
+    async fn work<R: Row>(
+        &self,
+        list: List<impl Fn(&mut Sql) + Clone + Send + Sync + 'static>,
+    ) -> Result<Vec<R>, QueryError> {
+        let mut found = Vec::new();
+        let mut after = list.after.clone();
+        for _ in 0..PIECES_MAX {
+            let wanted = WORK_MAX as usize - found.len();
+            let rows = self.piece::<R>(&list, after.take(), wanted).await?;
+            let whole = rows.len() < wanted;
+            after = rows.last().map(|row| place::<R>(list.order, row));
+            found.extend(rows.into_iter().filter_map(|row| self.spoiled.pass(row)));
+            if whole || found.len() == WORK_MAX as usize {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The first rows of a list behind a place.
+    async fn piece<R: Row>(
+        &self,
+        list: &List<impl Fn(&mut Sql) + Clone + Send + Sync + 'static>,
+        after: Option<Vec<Value>>,
+        limit: usize,
+    ) -> Result<Vec<Vec<Value>>, QueryError> {
+        let (order, narrow) = (list.order, list.narrow.clone());
+        let plan = move |states: &[ProjectionState], dialect| {
+            let columns = order.iter().map(|column| format!("e.{column}"));
+            let columns = columns.collect::<Vec<_>>().join(", ");
+            let mut sql = rows_of::<R>(states, dialect);
+            sql.push(" WHERE ");
+            narrow(&mut sql);
+            if let Some(after) = after {
+                sql.push(&format!(" AND ({columns}) > ("));
+                for (nth, value) in after.into_iter().enumerate() {
+                    sql.push(if nth == 0 { "" } else { ", " }).bind(value);
+                }
+                sql.push(")");
+            }
+            sql.push(&format!(" ORDER BY {columns}"));
+            vec![limited::<R>(sql, limit)]
+        };
+        let mut snapshot = self.executor.read(&[list.projection], Box::new(plan)).await?;
+        Ok(snapshot.rows.remove(0))
     }
 
     /// The payment that a provider speaks of, if it is one of ours.
@@ -147,7 +193,7 @@ impl ReadQueries {
         let plan = move |states: &[ProjectionState], dialect| {
             let mut sql = rows_of::<ProviderPaymentRow>(states, dialect);
             sql.push(" WHERE e.payment_id = ").bind(payment.into_value());
-            vec![limited::<ProviderPaymentRow>(sql)]
+            vec![limited::<ProviderPaymentRow>(sql, 1)]
         };
         let mut snapshot = self.executor.read(&["provider_requests"], Box::new(plan)).await?;
         Ok(read::<ProviderPaymentRow>(snapshot.rows.remove(0))?.pop())
@@ -162,7 +208,50 @@ fn rows_of<R: Row>(states: &[ProjectionState], dialect: Dialect) -> Sql {
     sql
 }
 
-fn limited<R: Row>(mut sql: Sql) -> Statement {
-    sql.push(" LIMIT ").bind(Value::Integer(WORK_MAX.into()));
+fn limited<R: Row>(mut sql: Sql, rows: usize) -> Statement {
+    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+    sql.push(" LIMIT ").bind(Value::Integer(rows));
     sql.of_table(R::TABLE)
+}
+
+/// The row's values of these columns.
+fn place<R: Row>(columns: &[&str], row: &[Value]) -> Vec<Value> {
+    let of_column = |name: &&str| {
+        let at = R::TABLE.columns.iter().position(|column| column.name == *name);
+        row[at.expect("a list is in the order of its table's columns")].clone()
+    };
+    columns.iter().map(of_column).collect()
+}
+
+/// A work list: of which projection, in which order, from where on, and which rows of it.
+struct List<N> {
+    projection: &'static str,
+    order: &'static [&'static str],
+    after: Option<Vec<Value>>,
+    narrow: N,
+}
+
+/// The rows that could not be read, by table and key, so that each is told of once.
+#[derive(Default)]
+pub(super) struct Spoiled(Mutex<BTreeSet<(&'static str, Vec<u8>)>>);
+
+impl Spoiled {
+    /// The row, if it can be read.
+    fn pass<R: Row>(&self, values: Vec<Value>) -> Option<R> {
+        let table = R::TABLE;
+        let key = values[..table.key_columns].to_vec();
+        let error = match R::from_values(values) {
+            Ok(row) => return Some(row),
+            Err(error) => error,
+        };
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let remembered = known.len() < SPOILED_MAX && known.insert((table.name, encode_key(&key)));
+        drop(known);
+        metrics::counter!("waylog_work_rows_unreadable_total", "table" => table.name).increment(1);
+        if remembered {
+            let table = table.name;
+            tracing::error!(table, ?key, error, "work that cannot be read is passed over");
+        }
+        None
+    }
 }

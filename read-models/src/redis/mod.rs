@@ -347,7 +347,8 @@ impl ReadStore for RedisReadStore {
             let of_projection = |state: &&ProjectionState| {
                 state.live && state.generation.projection == generation.projection
             };
-            let live = states.iter().find(of_projection).unwrap_or(&next);
+            let live = states.iter().find(of_projection);
+            let live = live.ok_or_else(|| ReadStoreError::no_pointer(generation))?;
             next.may_replace(live)?;
             let names = [
                 keys.own("live"),

@@ -147,7 +147,9 @@ pub(super) fn promote(connection: &mut Connection, generation: &Generation) -> O
         next.may_replace(&live)?;
     }
     let sql = "UPDATE waylog_live SET number = ?2 WHERE projection = ?1";
-    tx.execute(sql, params![generation.projection, generation.number]).map_err(fault)?;
+    if tx.execute(sql, params![generation.projection, generation.number]).map_err(fault)? != 1 {
+        return Err(ReadStoreError::no_pointer(generation));
+    }
     tx.commit().map_err(fault)
 }
 

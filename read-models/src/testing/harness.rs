@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::samples::{OPENINGS, SampleLog, any_event};
 use crate::check::check_row;
-use crate::projection::{Projection, RowChange, Rows, encode_key};
+use crate::projection::{Projection, RowChange, RowKey, Rows, encode_key};
 use crate::sum::TableSum;
 use crate::table::{Row, Table, Value};
 
@@ -34,19 +34,26 @@ impl MemoryTables {
         let mut rows = Rows::default();
         let mut keys = Vec::new();
         new.iter().for_each(|event| projection.keys(event, &mut keys));
-        for key in &keys {
-            assert!(!key.table.append_only, "{} is never read", key.table.name);
-            if !rows.holds(key) {
-                let stored = self.tables.get(key.table.name);
-                rows.load(key, stored.and_then(|table| table.get(&encode_key(&key.key))).cloned());
-            }
-        }
+        self.load(&mut rows, &keys);
+        keys.clear();
+        new.iter().for_each(|event| projection.further_keys(&rows, event, &mut keys));
+        self.load(&mut rows, &keys);
         for event in new {
             projection.fold(&mut rows, event);
             assert_eq!(rows.rejected(), None, "after {event:?}");
             self.vector.advance(event.position);
         }
         rows.changes().for_each(|(table, changes)| self.apply(table, changes));
+    }
+
+    fn load(&self, rows: &mut Rows, keys: &[RowKey]) {
+        for key in keys {
+            assert!(!key.table.append_only, "{} is never read", key.table.name);
+            if !rows.holds(key) {
+                let stored = self.tables.get(key.table.name);
+                rows.load(key, stored.and_then(|table| table.get(&encode_key(&key.key))).cloned());
+            }
+        }
     }
 
     fn apply(&mut self, table: &'static Table, changes: Vec<RowChange>) {

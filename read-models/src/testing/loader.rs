@@ -3,7 +3,8 @@
 use domain::{PositionVector, RecordedEvent};
 
 use crate::projection::{Projection, RowKey, Rows};
-use crate::store::{Applied, Changes, Generation, ReadStore, ReadStoreError, TableChange};
+use crate::store::{Applied, Changes, Generation, Indexed, ReadStore, ReadStoreError, TableChange};
+use crate::table::Table;
 
 /// Fills one generation of one projection, batch by batch.
 pub struct Loader<'a> {
@@ -64,6 +65,18 @@ impl<'a> Loader<'a> {
     async fn load(&self, events: &[&RecordedEvent]) -> Result<Rows, ReadStoreError> {
         let (mut keys, mut rows) = (Vec::<RowKey>::new(), Rows::default());
         events.iter().for_each(|event| self.projection.keys(event, &mut keys));
+        self.load_rows(keys, &mut rows).await?;
+        let mut further = Vec::new();
+        events.iter().for_each(|event| self.projection.further_keys(&rows, event, &mut further));
+        self.load_rows(further, &mut rows).await?;
+        Ok(rows)
+    }
+
+    async fn load_rows(
+        &self,
+        mut keys: Vec<RowKey>,
+        rows: &mut Rows,
+    ) -> Result<(), ReadStoreError> {
         // A key that is named often is loaded once.
         keys.retain(|key| {
             let new = !rows.holds(key);
@@ -81,8 +94,21 @@ impl<'a> Loader<'a> {
                 rows.load(&RowKey { table, key }, Some(row));
             }
         }
-        Ok(rows)
+        Ok(())
     }
+}
+
+/// Builds all indexes of a generation.
+///
+/// # Errors
+/// What the store says.
+pub async fn index(
+    store: &dyn ReadStore,
+    generation: &Generation,
+    tables: &'static [&'static Table],
+) -> Result<(), ReadStoreError> {
+    while store.index(generation, tables).await? == Indexed::Partly {}
+    Ok(())
 }
 
 /// Loads the events into the first generation of every projection.
@@ -94,8 +120,21 @@ pub async fn load_all(
     events: &[RecordedEvent],
     batch: usize,
 ) -> Result<(), ReadStoreError> {
-    for projection in crate::projections() {
-        let mut loader = Loader::new(store, &*projection, 1).await?;
+    load(store, &crate::projections(), events, batch).await
+}
+
+/// Loads the events into the first generation of these projections.
+///
+/// # Errors
+/// What the store says.
+pub async fn load(
+    store: &dyn ReadStore,
+    projections: &[Box<dyn Projection>],
+    events: &[RecordedEvent],
+    batch: usize,
+) -> Result<(), ReadStoreError> {
+    for projection in projections {
+        let mut loader = Loader::new(store, &**projection, 1).await?;
         for events in events.chunks(batch) {
             loader.batch(events).await?;
         }

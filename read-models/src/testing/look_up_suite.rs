@@ -4,6 +4,7 @@
 
 use domain::{PositionVector, Timestamp};
 
+use super::loader::index;
 use super::worlds::StoreWorld;
 use crate::projection::RowChange;
 use crate::queries::{By, LookUp, QueryError, Range, ReadQueries};
@@ -240,7 +241,7 @@ pub async fn answers_come_from_the_live_generation_at_its_position(world: &impl 
     fill(&*store, 2, "0:2,3:1", vec![rank("Olinda", "br", 1)]).await;
     let before = queries.position("suite").await.unwrap();
 
-    store.index(&generation(2), &[RANKS]).await.unwrap();
+    index(&*store, &generation(2), &[RANKS]).await.unwrap();
     store.promote(&generation(2)).await.unwrap();
 
     let questions = ["br", "pt"]

@@ -1,8 +1,10 @@
 //! What queries answer, as tests: both dialects pass all of them.
 //!
-//! `read_queries_contract!(world)` makes one test of each case.
+//! `read_queries_contract!(world)` makes one test of each case, and `hot_queries_contract!(world)`
+//! of those that Redis answers too.
 
 mod audit;
+mod catalogue;
 mod payments;
 mod sales;
 mod trips;
@@ -15,6 +17,7 @@ use domain::{PositionVector, RecordedEvent, Tenant};
 use uuid::Uuid;
 
 pub use audit::*;
+pub use catalogue::*;
 pub use payments::*;
 pub use sales::*;
 pub use trips::*;
@@ -42,6 +45,11 @@ macro_rules! read_queries_contract {
             bookings_are_listed_by_trip_status_and_page,
             an_offer_says_how_much_of_it_is_left,
             offers_are_found_by_what_travellers_ask,
+            an_offer_shows_the_newest_numbers_that_are_known,
+            destinations_are_found_by_country_tag_and_words,
+            a_destination_knows_what_is_offered_and_booked_there,
+            destinations_are_ranked_by_what_was_booked,
+            messages_are_for_the_account_of_their_booking,
             sagas_are_listed_by_state_and_tell_their_story,
             cursors_of_other_lists_are_refused,
             audit_lists_streams_requests_and_actors,
@@ -50,6 +58,7 @@ macro_rules! read_queries_contract {
             a_parked_stream_says_why,
             answers_follow_the_live_pointer,
         );
+        $crate::hot_queries_contract!($world);
     };
     (@cases $world:path: $($case:ident,)+) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,6 +68,17 @@ macro_rules! read_queries_contract {
             }
         }
     )+};
+}
+
+/// Makes a test of every case that Redis answers.
+#[macro_export]
+macro_rules! hot_queries_contract {
+    ($world:path) => {
+        $crate::read_queries_contract!(@cases $world:
+            what_is_left_is_looked_up_by_offer,
+            places_are_ranked_by_period_and_measure,
+        );
+    };
 }
 
 const OWNER: Uuid = Uuid::from_u128(0xA1);

@@ -7,6 +7,7 @@ use redis::{Client, Commands as _};
 use uuid::Uuid;
 
 use super::worlds::{StoreWorld, named};
+use crate::projection::{Home, HotCopy, Projection};
 use crate::queries::ReadQueries;
 use crate::redis::{RedisReadStore, RedisReaders, RedisSettings};
 use crate::store::ReadStore;
@@ -72,7 +73,17 @@ impl StoreWorld for RedisWorld {
 
     fn queries(&self) -> ReadQueries {
         let readers = RedisReaders::new(&self.settings).expect("the URL can be read");
-        ReadQueries::redis(readers, [("suite", "suite")])
+        let homes = crate::projections();
+        let copies = homes.iter().filter_map(|projection| match projection.home() {
+            Home::Redis { copy } => Some((projection.name(), copy)),
+            Home::Postgres | Home::Mysql => None,
+        });
+        ReadQueries::redis(readers, copies.chain([("suite", "suite")]))
+    }
+
+    fn projections(&self) -> Vec<Box<dyn Projection>> {
+        let copies = crate::projections().into_iter().filter_map(HotCopy::of);
+        copies.map(|copy| Box::new(copy) as Box<dyn Projection>).collect()
     }
 }
 

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::postgres::{PostgresReadStore, PostgresReaders, PostgresSettings};
+use crate::projection::Projection;
 use crate::queries::ReadQueries;
 use crate::sqlite::{SqliteReadStore, SqliteReaders, SqliteSettings};
 use crate::store::ReadStore;
@@ -19,6 +20,11 @@ pub trait StoreWorld: Send + Sync {
 
     /// Queries of the same data; the store has been prepared.
     fn queries(&self) -> ReadQueries;
+
+    /// The projections that the store holds for these queries.
+    fn projections(&self) -> Vec<Box<dyn Projection>> {
+        crate::projections()
+    }
 }
 
 /// A `SQLite` file in a directory of its own.

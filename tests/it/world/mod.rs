@@ -10,7 +10,7 @@ pub(crate) mod shop;
 use std::path::Path;
 
 use tempfile::TempDir;
-use waylog_tests::{Kind, Services};
+use waylog_tests::{Endpoints, Kind, Services};
 
 pub(crate) use client::{Answer, Client, eventually};
 pub(crate) use crash_points::CrashPoints;
@@ -23,6 +23,9 @@ const SECRETS: [(&str, &str); 2] = [
     ("WAYLOG_CLUSTER_SECRET", "the-secret-of-the-tests-cluster"),
     ("WAYLOG_FINGERPRINT_KEY", "a fingerprint key of the test"),
 ];
+
+/// What a distributed deployment stands on.
+const KINDS: [Kind; 5] = [Kind::Kafka, Kind::Registry, Kind::Postgres, Kind::MariaDb, Kind::Redis];
 
 /// One deployment with a private data directory, and a log and databases of its own.
 pub(crate) struct World {
@@ -53,8 +56,7 @@ impl World {
     /// Two command-apis, projectors and the query-api around the services of the environment;
     /// nothing where there are none.
     pub(crate) fn distributed() -> Option<Self> {
-        let kinds = [Kind::Kafka, Kind::Registry, Kind::Postgres];
-        Services::from_env(&kinds).unwrap().as_ref().map(Self::around)
+        Services::from_env(&KINDS).unwrap().as_ref().map(Self::around)
     }
 
     /// The same with everything that sells: sagas, connectors, and the provider's sandbox; nothing
@@ -65,13 +67,20 @@ impl World {
 
     /// The same with settings of the test's own.
     pub(crate) fn selling_with(settings: &[(&str, &str)]) -> Option<Self> {
-        let kinds = [Kind::Kafka, Kind::Registry, Kind::Postgres];
-        let mut world = Self::bare(Services::from_env(&kinds).unwrap().as_ref()?);
+        let mut world = Self::bare(Services::from_env(&KINDS).unwrap().as_ref()?);
         world.found_provider(settings);
         world.serve_around();
         world.start("sagas", &["--only", "sagas"]);
         world.start("connectors", &["--only", "connectors"]);
         Some(world)
+    }
+
+    /// The same in one process, around given services and a Redis of the test's own.
+    pub(crate) fn selling_in_one(services: &Services, redis: &str) -> Self {
+        let mut world = Self::bare(services);
+        world.found_provider(&[("WAYLOG_REDIS_URL", redis)]);
+        world.start("origin", &[]);
+        world
     }
 
     /// A provider of this deployment's own, and what its processes have to know of it.
@@ -117,15 +126,18 @@ impl World {
         world.start("origin", &[&flags[..], &["--projectors-url", &projectors]].concat());
     }
 
-    /// The settings of a deployment around given services, with a database of its own; no process
-    /// yet.
+    /// The settings of a deployment around given services, with databases of its own; no process
+    /// yet. Whoever breaks others of its services on purpose may use everybody's MariaDB.
     pub(crate) fn bare(services: &Services) -> Self {
         let name = format!("t{}", uuid::Uuid::now_v7().simple());
         let mut settings: Vec<(String, String)> =
             services.endpoints().variables().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
         let postgres = database(services.postgres_url(), &name);
+        let named = services.endpoints().mysql_url.clone().or(Endpoints::from_env().mysql_url);
+        let mysql = schema(&named.expect("a deployment has MariaDB"), &name);
         settings.extend([
             ("WAYLOG_POSTGRES_URL".to_owned(), postgres),
+            ("WAYLOG_MYSQL_URL".to_owned(), mysql),
             ("WAYLOG_KAFKA_TOPIC_PREFIX".to_owned(), name),
             // Requests of these tests come from the development account, as in embedded mode.
             ("WAYLOG_DEV_IDENTITY".to_owned(), "true".to_owned()),
@@ -246,6 +258,22 @@ fn database(url: &str, name: &str) -> String {
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let (server, _) = url.rsplit_once('/').unwrap();
+    format!("{server}/{name}")
+}
+
+/// The same on a MariaDB server, by its own client.
+fn schema(url: &str, name: &str) -> String {
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let (account, place) = server.strip_prefix("mysql://").unwrap().rsplit_once('@').unwrap();
+    let ((user, password), (host, port)) =
+        (account.split_once(':').unwrap(), place.split_once(':').unwrap());
+    let made = std::process::Command::new("mariadb")
+        .args(["--no-defaults", "--protocol=tcp", "--host", host, "--port", port])
+        .args(["--user", user, "-e", &format!("CREATE DATABASE {name}")])
+        .env("MYSQL_PWD", password)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     format!("{server}/{name}")
 }
 

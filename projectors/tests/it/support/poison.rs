@@ -62,6 +62,10 @@ impl Projection for Poisonable {
         self.inner.keys(event, keys);
     }
 
+    fn further_keys(&self, rows: &Rows, event: &RecordedEvent, keys: &mut Vec<RowKey>) {
+        self.inner.further_keys(rows, event, keys);
+    }
+
     fn fold(&self, rows: &mut Rows, event: &RecordedEvent) {
         let envelope = &event.envelope;
         let place = (envelope.stream.to_string(), envelope.version);

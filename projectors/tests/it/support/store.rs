@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use async_trait::async_trait;
 use domain::PositionVector;
 use read_models::{
-    Applied, Changes, Generation, ParkedStream, ProjectionState, ReadStore, ReadStoreError, RowKey,
-    Table, TableSum, Value,
+    Applied, Changes, Generation, Indexed, ParkedStream, ProjectionState, ReadStore,
+    ReadStoreError, RowKey, Table, TableSum, Value,
 };
 
 /// Wraps a real store.
@@ -20,6 +20,10 @@ pub(crate) struct FaultyStore {
     pub(crate) calls_left: AtomicU64,
     /// So many batches are committed without an answer.
     pub(crate) lost_answers: AtomicU64,
+    /// So many indexes are still to be built, before those that the store knows of.
+    pub(crate) indexes_left: AtomicU64,
+    /// No generation is made the live one, for a reason that stays.
+    pub(crate) refuses_promotion: AtomicBool,
     /// Rows that hold this text are refused.
     pub(crate) refused_text: Mutex<Option<String>>,
     pub(crate) committed: AtomicU64,
@@ -32,6 +36,8 @@ impl FaultyStore {
             away: AtomicBool::new(false),
             calls_left: AtomicU64::new(u64::MAX),
             lost_answers: AtomicU64::new(0),
+            indexes_left: AtomicU64::new(0),
+            refuses_promotion: AtomicBool::new(false),
             refused_text: Mutex::new(None),
             committed: AtomicU64::new(0),
         }
@@ -145,8 +151,13 @@ impl ReadStore for FaultyStore {
         &self,
         generation: &Generation,
         tables: &'static [&'static Table],
-    ) -> Result<(), ReadStoreError> {
+    ) -> Result<Indexed, ReadStoreError> {
         self.answers()?;
+        let (set, read) = (Ordering::SeqCst, Ordering::SeqCst);
+        if self.indexes_left.fetch_update(set, read, |left| left.checked_sub(1)).is_ok() {
+            tokio::task::yield_now().await;
+            return Ok(Indexed::Partly);
+        }
         self.inner.index(generation, tables).await
     }
 
@@ -157,6 +168,9 @@ impl ReadStore for FaultyStore {
 
     async fn promote(&self, generation: &Generation) -> Result<(), ReadStoreError> {
         self.answers()?;
+        if self.refuses_promotion.load(Ordering::SeqCst) {
+            return Err(ReadStoreError::Refused("it has no indexes".to_owned()));
+        }
         self.inner.promote(generation).await
     }
 

@@ -10,7 +10,7 @@ use crate::projection::Projection as _;
 use crate::projections::{AuditRow, Itineraries};
 use crate::queries::QueryError;
 use crate::store::{Changes, Generation, ParkedStream, ReadStoreError};
-use crate::testing::loader::Loader;
+use crate::testing::loader::{Loader, index};
 use crate::testing::worlds::StoreWorld;
 
 /// The same events from three sides, page by page.
@@ -158,7 +158,7 @@ pub async fn answers_follow_the_live_pointer(world: &impl StoreWorld) {
         unparked: Vec::new(),
     };
     scene.store.apply(moved).await.unwrap();
-    scene.store.index(&generation(2), Itineraries.tables()).await.unwrap();
+    index(&*scene.store, &generation(2), Itineraries.tables()).await.unwrap();
     scene.store.promote(&generation(2)).await.unwrap();
 
     assert_eq!(before, (1, 9));
