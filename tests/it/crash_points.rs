@@ -118,7 +118,7 @@ impl Trial {
             let client = self.world.client();
             let passed = points.of(|| {
                 let booking = self.go(journey, &client, bought.as_deref(), Uuid::now_v7());
-                settled(&client, &booking);
+                until_within(JOURNEY, &client, &booking, |read| ended(read, journey));
             });
             all.extend(passed.into_iter().map(|point| (journey, point)));
             self.bookings += usize::from(journey != Journey::Cancelled);

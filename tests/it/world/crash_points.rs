@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::eventually;
 
 /// The directory through which a development build is told where to die.
 pub(crate) struct CrashPoints {
@@ -33,6 +36,16 @@ impl CrashPoints {
         let trace = self.dir.join("trace");
         File::create(&trace).unwrap();
         journey();
+        // What follows a journey's end, such as the last commits of read models, belongs to it.
+        let (mut length, mut since) = (0, Instant::now());
+        let quiet = eventually(Duration::from_secs(30), || {
+            let now = fs::metadata(&trace).unwrap().len();
+            if now != length {
+                (length, since) = (now, Instant::now());
+            }
+            since.elapsed() > Duration::from_millis(500)
+        });
+        assert!(quiet, "there is no end to it");
         let reached = fs::read_to_string(&trace).unwrap();
         fs::remove_file(&trace).unwrap();
         let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
