@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::{Envelope, PositionVector};
 
-use crate::{LogRecord, RefusalRecord, ShardId, StreamStore, Topology};
+use crate::{LogRecord, RefusalPage, RefusalRecord, ShardId, StreamStore, Topology};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -46,6 +46,14 @@ pub trait EventLog: Send + Sync + 'static {
     /// # Errors
     /// [`LogError`].
     fn end(&self) -> Result<PositionVector, LogError>;
+
+    /// At most `max` of the refusals that are still kept, newest first, before those places (from
+    /// the newest on, where a partition has none). They are evidence and may be gone at any time;
+    /// a page may be empty although there are more.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    fn refusals(&self, before: &PositionVector, max: usize) -> Result<RefusalPage, LogError>;
 
     /// Joins the owners of this log. The handler is told which shards to open and to give up.
     ///

@@ -28,7 +28,7 @@ pub use contract::{
 pub use embedded::{EmbeddedLog, EmbeddedOptions, RefusalRetention};
 pub use kafka::{KafkaLog, KafkaSettings};
 pub use local_stream_store::LocalStreamStore;
-pub use record::{LogEvent, LogRecord, OpenedRecord, RefusalRecord, UnreadableRecord};
+pub use record::{LogEvent, LogRecord, OpenedRecord, RefusalPage, RefusalRecord, UnreadableRecord};
 pub use stream_store::{
     Checkpoint, PartitionCheckpoint, Snapshot, StoredOutcome, StreamHead, StreamStore,
     StreamStoreError,

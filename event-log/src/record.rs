@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use domain::ids::{CommandId, CorrelationId};
-use domain::{Actor, Envelope, Position, Refusal, StreamName, Tenant, Timestamp};
+use domain::{Actor, Envelope, Position, PositionVector, Refusal, StreamName, Tenant, Timestamp};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::ShardId;
 
@@ -81,6 +82,9 @@ pub struct RefusalRecord {
     pub command: String,
     /// What the request and everything it caused have in common.
     pub correlation_id: CorrelationId,
+    /// The message that caused the command; nothing in records of earlier builds.
+    #[serde(default)]
+    pub causation_id: Option<Uuid>,
     /// Who asked.
     pub actor: Actor,
     /// Whose data it is.
@@ -89,4 +93,18 @@ pub struct RefusalRecord {
     pub refused_at: Timestamp,
     /// Why; nothing when everything asked for was true already.
     pub refusal: Option<Refusal>,
+}
+
+/// Some of the refusals that are still kept, newest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RefusalPage {
+    /// Each with its place: partition and offset in the log's refusals, which are no positions of
+    /// events.
+    pub refusals: Vec<(Position, RefusalRecord)>,
+    /// Before where this began, of each partition.
+    pub start: PositionVector,
+    /// Before where the next page begins.
+    pub before: PositionVector,
+    /// Whether there is anything before it.
+    pub more: bool,
 }

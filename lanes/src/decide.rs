@@ -300,6 +300,7 @@ impl Book {
             command_id: request.command_id,
             command: format!("{}.{}", request.stream.category, request.command.name()),
             correlation_id: request.correlation_id,
+            causation_id: Some(request.causation_id),
             actor: request.actor.clone(),
             tenant: request.tenant.clone(),
             refused_at,

@@ -34,7 +34,8 @@ pub(crate) fn store_away() -> Problem {
     .retry_after(RETRY_AFTER)
 }
 
-fn invalid_cursor() -> Problem {
+/// 400 `invalid_cursor`.
+pub(crate) fn invalid_cursor() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_cursor", "The cursor is of no use here")
         .detail("Send next_cursor of the page before, unchanged, to the list it came from.")
         .field("cursor", "is not a cursor of this list")

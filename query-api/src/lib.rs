@@ -23,6 +23,7 @@ mod openapi;
 mod page;
 mod payments;
 pub mod proxy;
+mod refusal_trail;
 mod sagas;
 mod unseal;
 
@@ -38,6 +39,7 @@ pub use self::consistency::WaitLimits;
 use self::live::Hub;
 pub use self::live::LiveLimits;
 pub use self::log_view::{LogEnd, LogView, NamedLog};
+pub use self::refusal_trail::{RefusalTrail, Refused, RefusedPage, TrailError};
 
 /// The projections that answers come from.
 pub(crate) const ITINERARIES: &str = "itineraries";
@@ -68,18 +70,19 @@ struct Parts {
     queries: Arc<ReadQueries>,
     keyring: Keyring,
     log: Arc<dyn LogView>,
+    trail: Arc<dyn RefusalTrail>,
     gate: Gate,
     hub: Hub,
 }
 
 impl QueryApi {
-    /// An API that asks these read models, which are made from that log, and opens what is sealed
+    /// An API that asks these read models, which are made from that log, tells its refusals, and opens what is sealed
     /// in them with `keyring`. Live updates end when `stopping` is cancelled.
     #[must_use]
     pub fn new(
         queries: Arc<ReadQueries>,
         keyring: Keyring,
-        log: Arc<dyn LogView>,
+        (log, trail): (Arc<dyn LogView>, Arc<dyn RefusalTrail>),
         settings: QuerySettings,
         stopping: CancellationToken,
     ) -> Self {
@@ -97,7 +100,7 @@ impl QueryApi {
         ];
         let gate = Gate::new(Arc::clone(&queries), settings.wait, &projections);
         let hub = Hub::new(Arc::clone(&queries), keyring.clone(), settings.live, stopping);
-        Self(Arc::new(Parts { queries, keyring, log, gate, hub }))
+        Self(Arc::new(Parts { queries, keyring, log, trail, gate, hub }))
     }
 }
 

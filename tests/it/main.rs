@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise, helper or not")]
 
 mod architecture;
+mod audit;
 mod bad_input;
 mod bookings;
 mod compose;

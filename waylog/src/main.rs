@@ -20,6 +20,7 @@ mod progress;
 mod projection;
 mod read_health;
 mod reading;
+mod refusals;
 mod saga;
 mod sagas;
 mod sandbox;

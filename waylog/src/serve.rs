@@ -35,6 +35,7 @@ use crate::log::{self, OpenLog, Use};
 use crate::log_watch::LogWatch;
 use crate::output::Ended;
 use crate::read_health;
+use crate::refusals::LogRefusals;
 use crate::sagas;
 use crate::settings::{Mode, Places, Service, Settings};
 use crate::stores;
@@ -288,8 +289,10 @@ impl Site<'_> {
         read_health::register(&self.health, &queries, &self.mode);
         let stopping = self.shutdown.token(Phase::Intake);
         let watch = LogWatch::start(Arc::clone(&self.open.log), stopping.clone());
+        let trail = Arc::new(LogRefusals(Arc::clone(&self.open.log)));
+        let log = (watch as _, trail as _);
         let api =
-            QueryApi::new(queries, self.keyring.clone(), watch, QuerySettings::default(), stopping);
+            QueryApi::new(queries, self.keyring.clone(), log, QuerySettings::default(), stopping);
         assembly.api = std::mem::take(&mut assembly.api).merge(query_api::router(api));
         Ok(())
     }

@@ -15,6 +15,7 @@ fn refusal(event: &NewEvent, refusal: Option<Refusal>) -> RefusalRecord {
         command_id: event.envelope.command_id,
         command: "itinerary.rename".to_owned(),
         correlation_id: event.envelope.correlation_id,
+        causation_id: None,
         actor: event.envelope.actor.clone(),
         tenant: event.envelope.tenant.clone(),
         refused_at: now(),
@@ -137,6 +138,46 @@ pub fn refusals_are_committed_with_the_events(world: &mut dyn TestWorld) {
     assert!(matches!(refused, Err(AppendError::Lost { .. })), "{refused:?}");
     assert_eq!(world.refusals(ShardId(0)), [first, second]);
     assert_log_holds(&session);
+}
+
+/// Newest first over all shards, whatever the steps, and the same again; none is left out.
+pub fn refusals_are_told_newest_first_in_steps_of_any_length(world: &mut dyn TestWorld) {
+    let mut session = Session::start(world.log());
+    let mut written = Vec::new();
+    for round in 0..3 {
+        for shard in session.topology.all_shards() {
+            let partition = session.topology.partitions_of(shard).next().unwrap();
+            let stream = session.author.stream_in(partition, round);
+            let events = session.events(&[stream]);
+            let refused = refusal(&events[0], None);
+            session.append_batch(shard, &Batch { events, refusals: vec![refused.clone()] });
+            written.push(refused);
+        }
+    }
+    written.reverse();
+
+    // A reader of committed records sees a commit a moment after its answer.
+    super::eventually("all refusals are seen", || {
+        read_refusals(&*session.log, 100).len() == written.len()
+    });
+    for step in [1, 2, 100] {
+        assert_eq!(read_refusals(&*session.log, step), written, "in steps of {step}");
+    }
+}
+
+fn read_refusals(log: &dyn crate::EventLog, step: usize) -> Vec<RefusalRecord> {
+    let (mut read, mut before) = (Vec::new(), PositionVector::empty());
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        assert!(Instant::now() < deadline, "the end never came: {} refusals", read.len());
+        let page = log.refusals(&before, step).unwrap();
+        assert!(page.refusals.len() <= step);
+        read.extend(page.refusals.into_iter().map(|(_, refusal)| refusal));
+        if !page.more {
+            return read;
+        }
+        before = page.before;
+    }
 }
 
 /// After a restart the log holds the same records, and goes on behind them.

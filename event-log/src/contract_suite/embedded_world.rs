@@ -73,7 +73,8 @@ impl TestWorld for EmbeddedWorld {
     fn refusals(&mut self, shard: ShardId) -> Vec<RefusalRecord> {
         let log = self.open();
         let topology = log.topology();
-        let refusals = log.refusals(0, 1000).unwrap().into_iter().map(|(_, refusal)| refusal);
+        let page = log.refusals(&domain::PositionVector::empty(), 1000).unwrap();
+        let refusals = page.refusals.into_iter().rev().map(|(_, refusal)| refusal);
         refusals
             .filter(|refusal| topology.shard(topology.partition(&refusal.stream)) == shard)
             .collect()

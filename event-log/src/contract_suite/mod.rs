@@ -75,6 +75,7 @@ macro_rules! contract_tests {
             an_aborted_batch_is_invisible_and_its_writer_lives_on
             offsets_rise_in_the_order_of_the_batch
             refusals_are_committed_with_the_events
+            refusals_are_told_newest_first_in_steps_of_any_length
             a_restart_keeps_everything
             a_kill_keeps_everything_that_was_acknowledged
             a_reader_from_any_place_yields_exactly_the_rest

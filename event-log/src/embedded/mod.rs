@@ -39,7 +39,7 @@ pub use keeper::RefusalRetention;
 use crate::sqlite_records::{self as records, Ends, Safety};
 use crate::{
     AppendError, Appended, Batch, Codec, Durability, EventLog, LogError, LogReader, Membership,
-    OpenShard, OwnershipHandler, RefusalRecord, ShardId, ShardOwner, ShardWriter, StreamStore,
+    OpenShard, OwnershipHandler, RefusalPage, ShardId, ShardOwner, ShardWriter, StreamStore,
     Topology, headers,
 };
 
@@ -157,20 +157,6 @@ impl EmbeddedLog {
     pub fn verify(&self) -> Result<u64, LogError> {
         Ok(verification::verify(&self.inner.connection()?)?)
     }
-
-    /// The refusals that are still kept, oldest first, after the one of that id (0: from the
-    /// oldest), at most `max`, each with its id.
-    ///
-    /// # Errors
-    /// [`LogError`].
-    pub fn refusals(
-        &self,
-        after_id: i64,
-        max: usize,
-    ) -> Result<Vec<(i64, RefusalRecord)>, LogError> {
-        let connection = self.inner.connection()?;
-        opening::refusals(&connection, after_id, max)
-    }
 }
 
 impl Inner {
@@ -255,6 +241,10 @@ impl EventLog for EmbeddedLog {
             Some(writing) => Ok(writing.progress.end()),
             None => Ok(Ends::load(&self.inner.connection()?)?.vector()),
         }
+    }
+
+    fn refusals(&self, before: &PositionVector, max: usize) -> Result<RefusalPage, LogError> {
+        opening::refusals_before(&self.inner.connection()?, before, max)
     }
 
     fn join(&self, handler: Arc<dyn OwnershipHandler>) -> Result<Box<dyn Membership>, LogError> {

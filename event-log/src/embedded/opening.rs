@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use domain::{LogId, Position};
+use domain::{LogId, Position, PositionVector};
 use rusqlite::Connection;
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use super::progress::Progress;
 use super::witness::{Testimony, Witness};
 use super::{EmbeddedLog, EmbeddedOptions, Inner, Writing, schemas};
 use crate::sqlite_records::{self as records, Ends, PartitionEnd, RecordsError, Safety};
-use crate::{LogError, RefusalRecord, ShardId, ShardOwner, Topology};
+use crate::{LogError, RefusalPage, ShardId, ShardOwner, Topology};
 
 const PARTITIONS_MAX: u32 = 1024;
 
@@ -216,25 +216,36 @@ pub(super) fn owners(connection: &Connection) -> Result<BTreeMap<ShardId, ShardO
     Ok(read()?)
 }
 
-pub(super) fn refusals(
+/// The one table of refusals is one partition, whatever shard they are of; its ids are offsets.
+const REFUSALS_PARTITION: u32 = 0;
+
+pub(super) fn refusals_before(
     connection: &Connection,
-    after_id: i64,
+    before: &PositionVector,
     max: usize,
-) -> Result<Vec<(i64, RefusalRecord)>, LogError> {
+) -> Result<RefusalPage, LogError> {
+    let partition = REFUSALS_PARTITION;
     let read = || -> Result<_, RecordsError> {
-        let mut statement = connection
-            .prepare("SELECT id, record_json FROM refusals WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+        let newest: Option<i64> =
+            connection.query_row("SELECT max(id) FROM refusals", [], |row| row.get(0))?;
+        let start = before.offset(partition).unwrap_or_else(|| newest.map_or(0, |id| id + 1));
+        let mut statement = connection.prepare(
+            "SELECT id, record_json FROM refusals WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+        )?;
         let limit = i64::try_from(max).unwrap_or(i64::MAX);
-        let mut rows = statement.query([after_id, limit])?;
+        let mut rows = statement.query([start, limit])?;
         let mut refusals = Vec::new();
         while let Some(row) = rows.next()? {
-            let id = row.get(0)?;
+            let offset = row.get(0)?;
             let json: String = row.get(1)?;
             let record = serde_json::from_str(&json)
-                .map_err(|error| RecordsError::Corrupt(format!("refusal {id}: {error}")))?;
-            refusals.push((id, record));
+                .map_err(|error| RecordsError::Corrupt(format!("refusal {offset}: {error}")))?;
+            refusals.push((Position { partition, offset }, record));
         }
-        Ok(refusals)
+        let place = |offset| PositionVector::from_iter([Position { partition, offset }]);
+        let last = refusals.last().map_or(start, |(at, _): &(Position, _)| at.offset);
+        let more = max > 0 && refusals.len() == max;
+        Ok(RefusalPage { refusals, start: place(start), before: place(last), more })
     };
     Ok(read()?)
 }

@@ -12,6 +12,7 @@ mod directory;
 mod membership;
 mod producer;
 mod reader;
+mod refusals;
 mod settings;
 mod shard_record;
 mod topics;
@@ -27,8 +28,8 @@ use rdkafka::topic_partition_list::Offset;
 pub use settings::KafkaSettings;
 
 use crate::{
-    Durability, EventLog, LogError, LogReader, Membership, OpenShard, OwnershipHandler, ShardId,
-    ShardOwner, StreamStore, Topology,
+    Durability, EventLog, LogError, LogReader, Membership, OpenShard, OwnershipHandler,
+    RefusalPage, ShardId, ShardOwner, StreamStore, Topology,
 };
 use clients::{Quiet, signed};
 use clock::Clock;
@@ -146,6 +147,10 @@ impl EventLog for KafkaLog {
             }
         }
         Ok(end)
+    }
+
+    fn refusals(&self, before: &PositionVector, max: usize) -> Result<RefusalPage, LogError> {
+        refusals::read(&self.settings, &self.topology, before, max)
     }
 
     fn join(&self, handler: Arc<dyn OwnershipHandler>) -> Result<Box<dyn Membership>, LogError> {

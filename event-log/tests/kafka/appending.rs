@@ -72,6 +72,7 @@ fn refusals_are_evidence_in_the_same_transaction() {
         command_id: CommandId(Uuid::from_u128(7)),
         command: "itinerary.rename".to_owned(),
         correlation_id: CorrelationId(Uuid::from_u128(8)),
+        causation_id: None,
         actor: sent[0].envelope.actor.clone(),
         tenant: sent[0].envelope.tenant.clone(),
         refused_at: sent[0].envelope.recorded_at,

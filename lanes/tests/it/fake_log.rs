@@ -11,8 +11,8 @@ use domain::ids::CommandId;
 use domain::{LogId, Position, PositionVector, StreamName};
 use event_log::{
     AppendError, Appended, Batch, CommitState, Durability, EventLog, LogError, LogEvent, LogReader,
-    LogRecord, Membership, OpenShard, OpenedRecord, OwnershipHandler, RefusalRecord, ShardId,
-    ShardOwner, ShardWriter, StreamStore, Topology,
+    LogRecord, Membership, OpenShard, OpenedRecord, OwnershipHandler, RefusalPage, RefusalRecord,
+    ShardId, ShardOwner, ShardWriter, StreamStore, Topology,
 };
 use uuid::Uuid;
 
@@ -319,6 +319,11 @@ impl EventLog for FakeLog {
         let inner = self.stage.lock();
         let records = inner.partitions.iter().flatten();
         Ok(records.map(LogRecord::position).collect())
+    }
+
+    /// Nobody here asks for evidence.
+    fn refusals(&self, _: &PositionVector, _: usize) -> Result<RefusalPage, LogError> {
+        Ok(RefusalPage::default())
     }
 
     fn join(&self, handler: Arc<dyn OwnershipHandler>) -> Result<Box<dyn Membership>, LogError> {

@@ -4,7 +4,7 @@
 //! | `GET /v1/audit/...` | who may |
 //! |---|---|
 //! | `streams/{stream}/events`, `.../state`, `.../diff` | staff; who may read what it is about |
-//! | `correlations/{id}` | staff |
+//! | `correlations/{id}`, `refusals` | staff |
 //! | `actors/{actor}` | staff; the account itself |
 //!
 //! An itinerary's history is open to its owner and collaborators, a booking's and a payment's to
@@ -20,7 +20,9 @@ mod diff;
 pub(crate) mod event;
 mod fold;
 mod history;
+mod refusals;
 mod stream;
+mod telling;
 mod travel;
 mod tree;
 
@@ -42,6 +44,7 @@ pub(crate) fn router() -> OpenApiRouter<QueryApi> {
         .routes(routes!(travel::diff))
         .routes(routes!(correlation::correlation))
         .routes(routes!(actor::actor))
+        .routes(routes!(refusals::refusals))
 }
 
 impl QueryApi {

@@ -1,31 +1,70 @@
-//! The tree of causes: commands, the events that each brought, and the commands that each of these
-//! caused.
+//! The tree of causes: commands, the events that each brought or why it was refused, and the
+//! commands that each of these caused.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::event::EventView;
+use super::refusals::RefusalView;
+use super::telling::{Part, told};
 
 /// How deep a tree goes; what is deeper begins a tree of its own. JSON readers stop at 128 levels,
 /// and each command takes four.
 const DEPTH_MAX: usize = 24;
+
+/// What became of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    /// It brought events.
+    Accepted,
+    /// It was refused.
+    Refused,
+    /// All that it asked for was true already.
+    Unchanged,
+}
 
 /// A command, with what it brought.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CausedCommand {
     /// Its id.
     command_id: Uuid,
-    /// The event that caused it; its own id when the request itself did.
-    causation_id: Uuid,
+    /// The message that caused it: an event's id, or that of a command whose answer did; its own id
+    /// when the request itself, or a provider's webhook, did. Null where it was not kept.
+    #[schema(required)]
+    causation_id: Option<Uuid>,
     /// Who asked.
     actor: String,
     /// The stream that decided it.
     stream: String,
+    /// What became of it.
+    outcome: Outcome,
     /// What it brought, in order.
     events: Vec<CausingEvent>,
+    /// How often it was refused, and why: once for each reason.
+    refusals: Vec<RefusedFor>,
+    /// The commands that its answer caused.
+    #[schema(no_recursion)]
+    caused: Vec<Self>,
+}
+
+/// Why a command was refused.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RefusedFor {
+    /// The command's name.
+    command: String,
+    /// The stable code of the broken rule.
+    code: String,
+    /// One sentence for people.
+    message: String,
+    /// How often.
+    times: u32,
+    /// When first.
+    #[schema(format = DateTime)]
+    time: String,
 }
 
 /// An event, with what it caused.
@@ -37,6 +76,11 @@ pub(super) struct CausingEvent {
     #[serde(rename = "type")]
     #[schema(example = "itinerary-created")]
     event_type: String,
+    /// The part that it plays.
+    part: Part,
+    /// One sentence for people, where the type alone does not tell.
+    #[schema(required)]
+    told: Option<String>,
     /// Its place in the stream.
     version: u64,
     /// When.
@@ -50,34 +94,64 @@ pub(super) struct CausingEvent {
 /// Which command: the same id may be used in two streams.
 type Key<'a> = (Uuid, &'a str);
 
+/// What is known of a command.
+#[derive(Default)]
+struct Known<'a> {
+    events: Vec<&'a EventView>,
+    refused: Vec<&'a RefusalView>,
+}
+
 struct Graph<'a> {
-    commands: BTreeMap<Key<'a>, Vec<&'a EventView>>,
-    /// By the event that caused them, in order of time.
+    commands: BTreeMap<Key<'a>, Known<'a>>,
+    /// By the event, or the command, that caused them, in order of time.
     caused: BTreeMap<Uuid, Vec<Key<'a>>>,
+    causes: BTreeMap<Key<'a>, Option<Uuid>>,
     placed: HashSet<Key<'a>>,
 }
 
-/// The commands that nothing among the events caused, with everything below them; each command
-/// stands in one place.
-pub(super) fn tree(events: &[EventView]) -> Vec<CausedCommand> {
-    let known: HashSet<Uuid> = events.iter().map(|event| event.event_id).collect();
-    let mut graph =
-        Graph { commands: BTreeMap::new(), caused: BTreeMap::new(), placed: HashSet::new() };
-    let mut order = Vec::new();
+/// The commands that nothing among all this caused, with everything below them; each command stands
+/// in one place.
+pub(super) fn tree(events: &[EventView], refused: &[RefusalView]) -> Vec<CausedCommand> {
+    // A saga names the command in the event that asks for it.
+    let asked = events.iter().filter_map(|event| {
+        let command = event.data.get("command_id")?.as_str()?.parse::<Uuid>().ok()?;
+        Some((command, event.event_id))
+    });
+    let asked: HashMap<Uuid, Uuid> = asked.collect();
+    let mut commands: BTreeMap<Key<'_>, Known<'_>> = BTreeMap::new();
+    let mut order: Vec<(&str, Key<'_>, Option<Uuid>)> = Vec::new();
     for event in events {
         let key = (event.command_id, event.stream.as_str());
-        let brought = graph.commands.entry(key).or_default();
-        if brought.is_empty() {
-            order.push((key, event.causation_id));
-            graph.caused.entry(event.causation_id).or_default().push(key);
-        }
-        brought.push(event);
+        commands.entry(key).or_default().events.push(event);
+        order.push((&event.time, key, Some(event.causation_id)));
     }
-    let outside = |(_, cause): &&(Key<'_>, Uuid)| !known.contains(cause);
-    let roots: Vec<_> = order.iter().filter(outside).map(|(key, _)| *key).collect();
+    for one in refused {
+        let key = (one.command_id, one.stream.as_str());
+        commands.entry(key).or_default().refused.push(one);
+        let cause = one.causation_id.or_else(|| asked.get(&one.command_id).copied());
+        order.push((&one.time, key, cause));
+    }
+    // Where times are the same, what was read first stands first.
+    order.sort_by_key(|(time, ..)| *time);
+    let known = events.iter().map(|event| event.event_id);
+    let known: HashSet<Uuid> = known.chain(commands.keys().map(|(id, _)| *id)).collect();
+    let (mut caused, mut causes) = (BTreeMap::<_, Vec<_>>::new(), BTreeMap::new());
+    for (_, key, cause) in &order {
+        if causes.contains_key(key) {
+            continue;
+        }
+        causes.insert(*key, *cause);
+        if let Some(cause) = cause.filter(|cause| *cause != key.0) {
+            caused.entry(cause).or_default().push(*key);
+        }
+    }
+    let outside =
+        |key: &Key<'_>| causes[key].is_none_or(|cause| cause == key.0 || !known.contains(&cause));
+    let roots: Vec<_> = order.iter().map(|(_, key, _)| *key).filter(outside).collect();
+    let mut graph = Graph { commands, caused, causes, placed: HashSet::new() };
     let mut trees: Vec<_> = roots.into_iter().filter_map(|key| graph.command(key, 0)).collect();
     // What is too deep, or hangs in a circle that no request of ours makes, is shown all the same.
-    let rest: Vec<_> = order.iter().map(|(key, _)| *key).collect();
+    let rest: Vec<_> = order.iter().map(|(_, key, _)| *key).collect();
     trees.extend(rest.into_iter().filter_map(|key| graph.command(key, 0)));
     trees
 }
@@ -88,27 +162,67 @@ impl<'a> Graph<'a> {
         if depth >= DEPTH_MAX || !self.placed.insert(key) {
             return None;
         }
-        let brought = self.commands.get(&key)?.clone();
-        let first = brought.first()?;
+        let Known { events, refused } = self.commands.remove(&key)?;
+        let event = events.first().map(|event| &event.actor);
+        let actor = event.or_else(|| refused.first().map(|refused| &refused.actor))?.clone();
+        let refusals = reasons(&refused);
+        let outcome = match (events.is_empty(), refusals.is_empty()) {
+            (false, _) => Outcome::Accepted,
+            (true, false) => Outcome::Refused,
+            (true, true) => Outcome::Unchanged,
+        };
+        let causation_id = self.causes.get(&key).copied().flatten();
+        let events = events.iter().map(|event| self.event(event, depth)).collect();
+        let caused = self.caused_by(key.0, depth);
+        let (command_id, stream) = (key.0, key.1.to_owned());
         Some(CausedCommand {
-            command_id: first.command_id,
-            causation_id: first.causation_id,
-            actor: first.actor.clone(),
-            stream: first.stream.clone(),
-            events: brought.iter().map(|event| self.event(event, depth)).collect(),
+            command_id,
+            causation_id,
+            actor,
+            stream,
+            outcome,
+            events,
+            refusals,
+            caused,
         })
     }
 
     fn event(&mut self, event: &EventView, depth: usize) -> CausingEvent {
-        let caused = self.caused.get(&event.event_id).cloned().unwrap_or_default();
+        let (part, told) = told(event);
         CausingEvent {
             event_id: event.event_id,
             event_type: event.event_type.clone(),
+            part,
+            told,
             version: event.version,
             time: event.time.clone(),
-            caused: caused.into_iter().filter_map(|key| self.command(key, depth + 1)).collect(),
+            caused: self.caused_by(event.event_id, depth),
         }
     }
+
+    fn caused_by(&mut self, cause: Uuid, depth: usize) -> Vec<CausedCommand> {
+        let caused = self.caused.get(&cause).cloned().unwrap_or_default();
+        caused.into_iter().filter_map(|key| self.command(key, depth + 1)).collect()
+    }
+}
+
+/// Each reason once, in the order of their first time.
+fn reasons(refused: &[&RefusalView]) -> Vec<RefusedFor> {
+    let mut reasons: Vec<RefusedFor> = Vec::new();
+    for one in refused {
+        let Some(code) = &one.code else { continue };
+        match reasons.iter_mut().find(|reason| reason.code == *code) {
+            Some(reason) => reason.times += 1,
+            None => reasons.push(RefusedFor {
+                command: one.command.clone(),
+                code: code.clone(),
+                message: one.message.clone().unwrap_or_default(),
+                times: 1,
+                time: one.time.clone(),
+            }),
+        }
+    }
+    reasons
 }
 
 #[cfg(test)]
@@ -146,7 +260,7 @@ mod tests {
     fn commands_hang_below_the_events_that_caused_them() {
         let events = [event(1, 100, 100), event(2, 100, 100), event(3, 200, 2), event(4, 300, 3)];
 
-        let found = outline(&tree(&events));
+        let found = outline(&tree(&events, &[]));
 
         assert_eq!(found, json!([[["e1", []], ["e2", [[["e3", [[["e4", []]]]]]]]]]));
     }
@@ -155,16 +269,48 @@ mod tests {
     fn what_was_caused_from_outside_or_in_a_circle_is_still_shown_once() {
         let events = [event(1, 100, 77), event(2, 200, 3), event(3, 300, 2)];
 
-        let found = outline(&tree(&events));
+        let found = outline(&tree(&events, &[]));
 
         assert_eq!(found, json!([[["e1", []]], [["e2", [[["e3", []]]]]]]));
+    }
+
+    #[test]
+    fn what_an_answer_caused_hangs_below_the_command_that_was_answered() {
+        let events = [event(1, 100, 100), event(2, 200, 100)];
+
+        let found = tree(&events, &[]);
+
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].caused[0].events[0].event_type, "e2");
+        assert_eq!(found[0].caused[0].outcome, Outcome::Accepted);
+    }
+
+    #[test]
+    fn a_step_and_a_call_are_told_in_a_sentence() {
+        let mut step = event(1, 100, 100);
+        step.event_type = "saga-step-requested".to_owned();
+        step.data = json!({ "step": "hold:1", "attempt": 2, "target": "offer-x" });
+        let mut call = event(2, 200, 1);
+        call.event_type = "payment-capture-requested".to_owned();
+        call.data = json!({ "attempt": 1, "amount": { "amount": 5, "currency": "EUR" } });
+
+        let found = tree(&[step, call], &[]);
+
+        let first = &found[0].events[0];
+        assert_eq!(
+            (first.part, first.told.as_deref()),
+            (Part::Step, Some("`hold:1`, attempt 2, of offer-x"))
+        );
+        let second = &first.caused[0].events[0];
+        assert_eq!(second.part, Part::ProviderCall);
+        assert_eq!(second.told.as_deref(), Some("capture EUR 5, attempt 1"));
     }
 
     #[test]
     fn a_chain_of_any_length_stays_readable() {
         let chain: Vec<_> = (1..=1_000).map(|id| event(id, 5_000 + id, id - 1)).collect();
 
-        let text = serde_json::to_string(&tree(&chain)).unwrap();
+        let text = serde_json::to_string(&tree(&chain, &[])).unwrap();
 
         assert_eq!(text.matches("\"event_id\"").count(), 1_000);
         serde_json::from_str::<Value>(&text).unwrap();

@@ -1,5 +1,8 @@
 //! History, time travel, causes; and who may look.
 
+use domain::ids::{CommandId, CorrelationId};
+use domain::{Position, Refusal, RefusalKind};
+use query_api::Refused;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -184,4 +187,101 @@ async fn an_actors_deeds_are_for_staff_and_the_actor() {
         world.get(STAFF, "/v1/audit/actors/me").await.expect(400).code(),
         "invalid_parameter"
     );
+}
+
+/// A refusal in the default tenant: the later its number, the newer.
+fn refused(number: i64, code: &str, correlation_id: CorrelationId, cause: Option<Uuid>) -> Refused {
+    let at = format!("2026-05-01T00:00:{number:02}Z");
+    Refused {
+        at: Position { partition: 0, offset: number },
+        stream: format!("itinerary-{TRIP}").parse().unwrap(),
+        version: 3,
+        command_id: CommandId(Uuid::from_u128(0xC0 + u128::from(number.unsigned_abs()))),
+        command: "itinerary.rename".to_owned(),
+        correlation_id,
+        causation_id: cause,
+        actor: format!("account:{EDITOR}").parse().unwrap(),
+        tenant: "default".parse().unwrap(),
+        refused_at: at.parse().unwrap(),
+        refusal: (!code.is_empty()).then(|| Refusal {
+            code: code.to_owned(),
+            kind: RefusalKind::Rule,
+            message: "no".to_owned(),
+            facts: serde_json::Map::new(),
+        }),
+    }
+}
+
+fn numbers(answer: &super::world::Answer) -> Vec<String> {
+    let times = answer.data().iter().map(|row| row["time"].as_str().unwrap()[17..19].to_owned());
+    times.collect()
+}
+
+#[tokio::test]
+async fn refusals_are_listed_newest_first_by_what_is_asked_for() {
+    let world = World::with(sample().events()).await;
+    let other = CorrelationId(Uuid::from_u128(5));
+    let codes = ["b", "c", "a", "b", "c", "a", "b", "c", "a"];
+    let numbered = (1..).zip(codes);
+    let mut kept: Vec<Refused> =
+        numbered.map(|(number, code)| refused(number, code, other, None)).collect();
+    kept.reverse();
+    kept[0].refusal = None;
+    kept[1].tenant = "elsewhere".parse().unwrap();
+    kept[2].actor = "system:sagas".parse().unwrap();
+    *world.log.1.lock().unwrap() = Some(kept);
+    let get = async |query: &str| {
+        world.get(STAFF, &format!("/v1/audit/refusals{query}")).await.expect(200)
+    };
+
+    let all = get("").await;
+    let first = get("?limit=2").await;
+    let cursor = first.body["next_cursor"].as_str().unwrap().to_owned();
+    let next = get(&format!("?limit=2&cursor={cursor}")).await;
+    let coded = get("?code=b&since=2026-05-01T00:00:02Z").await;
+    let by = get("?actor=system:sagas").await;
+    let of = get("?stream=itinerary-00000000-0000-0000-0000-000000000001").await;
+
+    assert_eq!(numbers(&all), ["07", "06", "05", "04", "03", "02", "01"]);
+    assert_eq!((&all.body["next_cursor"], &all.data()[0]["code"]), (&json!(null), &json!("b")));
+    assert_eq!(
+        (numbers(&first), numbers(&next)),
+        (vec!["07".to_owned(), "06".to_owned()], vec!["05".to_owned(), "04".to_owned()])
+    );
+    assert_eq!(numbers(&coded), ["07", "04"]);
+    assert_eq!((numbers(&by), numbers(&of)), (vec!["07".to_owned()], Vec::new()));
+    let path = "/v1/audit/refusals";
+    let wrong = world.get(STAFF, &format!("{path}?cursor=abc")).await.expect(400);
+    assert_eq!(wrong.code(), "invalid_cursor");
+    assert_eq!(world.get(Who::traveller(OWNER), path).await.expect(403).code(), "forbidden");
+    *world.log.1.lock().unwrap() = None;
+    let away = world.get(STAFF, path).await.expect(503);
+    assert_eq!(away.code(), "refusals_unavailable");
+}
+
+#[tokio::test]
+async fn what_was_refused_stands_in_the_tree_where_it_was_caused() {
+    let log = sample();
+    let world = World::with(log.events()).await;
+    let envelope = &log.events()[1].envelope;
+    let (correlation, cause) = (envelope.correlation_id, envelope.event_id.0);
+    let path = format!("/v1/audit/correlations/{correlation}");
+    let twice = refused(9, "itinerary_archived", correlation, Some(cause));
+    let mut kept = vec![twice.clone(), refused(8, "", correlation, None), twice];
+    kept[2].at.offset = 7;
+    *world.log.1.lock().unwrap() = Some(kept);
+
+    let caused = world.get(STAFF, &path).await.expect(200);
+    *world.log.1.lock().unwrap() = None;
+    let without = world.get(STAFF, &path).await.expect(200);
+
+    let command = caused.body.pointer("/commands/0/events/0/caused/0").unwrap();
+    assert_eq!(command["outcome"], "refused", "{:#}", caused.body);
+    assert_eq!(command.pointer("/refusals/0/code"), Some(&json!("itinerary_archived")));
+    assert_eq!(command.pointer("/refusals/0/times"), Some(&json!(2)));
+    let roots = caused.body["commands"].as_array().unwrap();
+    assert!(roots.iter().any(|root| root["outcome"] == "unchanged"), "{:#}", caused.body);
+    assert_eq!(caused.body["refusals"].as_array().unwrap().len(), 3);
+    assert_eq!(caused.body["refusals_complete"], true);
+    assert_eq!(without.body["refusals_complete"], false);
 }

@@ -151,7 +151,13 @@ async fn read_models_that_are_not_there_are_unavailable() {
     let log = Arc::new(query_api::NamedLog(LOG));
     let queries = Arc::new(files.queries());
     let keyring = super::world::keys_that_are_away();
-    let api = query_api::QueryApi::new(queries, keyring, log, settings(), Default::default());
+    let api = query_api::QueryApi::new(
+        queries,
+        keyring,
+        (log, Arc::new(crate::world::ToldLog::default())),
+        settings(),
+        Default::default(),
+    );
     let (routes, _) = query_api::router(api).split_for_parts();
     let development = service_kit::auth::Authentication::development();
     let router = service_kit::auth::protect(routes, development);

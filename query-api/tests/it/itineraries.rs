@@ -212,7 +212,7 @@ async fn query_api_without_identity() -> Vec<u16> {
     let api = QueryApi::new(
         queries,
         super::world::keys_that_are_away(),
-        log,
+        (log, Arc::new(super::world::ToldLog::default())),
         QuerySettings::default(),
         Default::default(),
     );

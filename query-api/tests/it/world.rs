@@ -7,12 +7,17 @@ use axum::Router;
 use axum::body::Body;
 use domain::ids::{AccountId, ItineraryId};
 use domain::itinerary as trip;
-use domain::{Event, LogId, PositionVector, RecordedEvent};
+use domain::{Event, LogId, Position, PositionVector, RecordedEvent};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
 use keys::testing::{KeyWorld as _, SqliteKeyWorld};
 use keys::{Keyring, KeyringSettings, PostgresKeySettings, PostgresKeyStore, Purpose};
-use query_api::{LiveLimits, LogEnd, LogView, QueryApi, QuerySettings, WaitLimits};
+use query_api::{
+    LiveLimits, LogEnd, LogView, QueryApi, QuerySettings, RefusalTrail, Refused, RefusedPage,
+    TrailError, WaitLimits,
+};
 use read_models::testing::loader::load_all;
 use read_models::testing::samples::{
     SampleLog, activity_added, commented, created, invited, joined,
@@ -37,9 +42,40 @@ pub(crate) const TENANT: &str = "default";
 /// The longest that anything in these tests may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A log of which the test says where it ends.
+/// A log of which the test says where it ends, and what was refused.
 #[derive(Default)]
-pub(crate) struct ToldLog(pub(crate) Mutex<Option<Arc<LogEnd>>>);
+pub(crate) struct ToldLog(
+    pub(crate) Mutex<Option<Arc<LogEnd>>>,
+    /// Newest first; nothing when the log is away.
+    pub(crate) Mutex<Option<Vec<Refused>>>,
+);
+
+impl RefusalTrail for ToldLog {
+    /// One at a time, so that pages are put together from pieces.
+    fn read(
+        &self,
+        before: PositionVector,
+        _: usize,
+    ) -> BoxFuture<'_, Result<RefusedPage, TrailError>> {
+        let kept = self.1.lock().unwrap().clone();
+        async move {
+            let kept = kept.ok_or_else(|| TrailError::Unavailable("nobody answers".into()))?;
+            let newest = kept.first().map_or(0, |newest| newest.at.offset + 1);
+            let start = before.offset(0).unwrap_or(newest);
+            let older: Vec<_> = kept.into_iter().filter(|one| one.at.offset < start).collect();
+            let place = |offset| [Position { partition: 0, offset }].into_iter().collect();
+            let last = older.first().map_or(start, |one| one.at.offset);
+            let (more, first) = (older.len() > 1, older.into_iter().take(1));
+            Ok(RefusedPage {
+                refused: first.collect(),
+                start: place(start),
+                before: place(last),
+                more,
+            })
+        }
+        .boxed()
+    }
+}
 
 impl LogView for ToldLog {
     fn log_id(&self) -> Option<LogId> {
@@ -111,7 +147,13 @@ impl World {
         let known: Arc<dyn LogView> = Arc::<ToldLog>::clone(&self.log);
         let queries = Arc::new(self.files.0.queries());
         let stopping = self.stopping.clone();
-        let api = QueryApi::new(queries, keys_that_are_away(), known, settings(), stopping);
+        let api = QueryApi::new(
+            queries,
+            keys_that_are_away(),
+            (known, self.log.clone()),
+            settings(),
+            stopping,
+        );
         let (routes, _) = query_api::router(api).split_for_parts();
         request_layer::wrap(protect(routes, Authentication::development()), PATIENCE)
     }
@@ -123,10 +165,17 @@ impl World {
         store.prepare().await.unwrap();
         load_all(&*store, &sealed(events, &keyring).await, 100).await.unwrap();
         let log = Arc::new(ToldLog::default());
+        *log.1.lock().unwrap() = Some(Vec::new());
         let stopping = CancellationToken::new();
         let queries = Arc::new(files.queries());
         let known: Arc<dyn LogView> = Arc::<ToldLog>::clone(&log);
-        let api = QueryApi::new(queries, keyring.clone(), known, settings, stopping.clone());
+        let api = QueryApi::new(
+            queries,
+            keyring.clone(),
+            (known, log.clone()),
+            settings,
+            stopping.clone(),
+        );
         let (routes, _) = query_api::router(api).split_for_parts();
         let router = protect(routes, Authentication::development());
         let router = request_layer::wrap(router, PATIENCE);

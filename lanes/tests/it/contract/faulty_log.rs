@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use domain::PositionVector;
 use event_log::{
     AppendError, Appended, Batch, Checkpoint, CommitState, Durability, EventLog, LogError,
-    LogEvent, LogReader, LogRecord, Membership, OpenShard, OwnershipHandler, ShardId, ShardOwner,
-    ShardWriter, Snapshot, StoredOutcome, StreamStore, StreamStoreError, Topology,
+    LogEvent, LogReader, LogRecord, Membership, OpenShard, OwnershipHandler, RefusalPage, ShardId,
+    ShardOwner, ShardWriter, Snapshot, StoredOutcome, StreamStore, StreamStoreError, Topology,
 };
 
 use crate::fake_log::PATIENCE;
@@ -226,6 +226,10 @@ impl EventLog for FaultyLog {
 
     fn end(&self) -> Result<PositionVector, LogError> {
         self.faults.horizon().map_or_else(|| self.log.end(), Ok)
+    }
+
+    fn refusals(&self, before: &PositionVector, max: usize) -> Result<RefusalPage, LogError> {
+        self.log.refusals(before, max)
     }
 
     fn join(&self, handler: Arc<dyn OwnershipHandler>) -> Result<Box<dyn Membership>, LogError> {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use domain::{Event, LogId, Position, PositionVector, RecordedEvent};
 use event_log::{
     Durability, EventLog, LogError, LogEvent, LogReader, LogRecord, Membership, OpenShard,
-    OpenedRecord, OwnershipHandler, ShardId, ShardOwner, StreamStore, Topology, UnreadableRecord,
+    OpenedRecord, OwnershipHandler, RefusalPage, ShardId, ShardOwner, StreamStore, Topology,
+    UnreadableRecord,
 };
 use projectors::{DecodeError, EventDecoder};
 use uuid::Uuid;
@@ -164,6 +165,11 @@ impl EventLog for MemoryLog {
 
     fn stream_store(&self, _shard: ShardId) -> Result<Option<Box<dyn StreamStore>>, LogError> {
         Ok(None)
+    }
+
+    /// Nobody here asks for evidence.
+    fn refusals(&self, _: &PositionVector, _: usize) -> Result<RefusalPage, LogError> {
+        Ok(RefusalPage::default())
     }
 
     fn join(&self, _handler: Arc<dyn OwnershipHandler>) -> Result<Box<dyn Membership>, LogError> {
