@@ -102,8 +102,8 @@ fn take(pieces: &mut BTreeMap<u32, Piece>, message: &BorrowedMessage<'_>) -> Res
     Ok(())
 }
 
-/// The newest of all pieces, as far as they reach: nothing of a partition is passed over that may be
-/// newer than what is given.
+/// The newest of all pieces, as far as they reach: nothing of a partition is passed over that may
+/// be newer than what is given.
 fn merged(mut pieces: BTreeMap<u32, Piece>, max: usize) -> RefusalPage {
     let at = |partition: &u32, offset| Position { partition: *partition, offset };
     let start = pieces.iter().map(|(partition, piece)| at(partition, piece.to)).collect();

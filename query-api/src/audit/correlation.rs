@@ -29,8 +29,8 @@ pub(super) struct CorrelationView {
     /// The correlation id.
     correlation_id: Uuid,
     /// The commands that the request began with, and those of webhooks about it; each with its
-    /// events or why it was refused, and what those caused: commands of sagas, calls to the provider
-    /// and their answers, compensations.
+    /// events or why it was refused, and what those caused: commands of sagas, calls to the
+    /// provider and their answers, compensations.
     commands: Vec<CausedCommand>,
     /// All events, in order of time.
     data: Vec<EventView>,
@@ -47,7 +47,7 @@ pub(super) struct CorrelationView {
     get, path = "/v1/audit/correlations/{id}", tag = "audit", operation_id = "correlation",
     params(("id" = Uuid, Path, description = "The correlation id of a request"), QueryHeaders),
     responses(
-        (status = 200, description = "Commands, events, refusals, their effects", body = CorrelationView),
+        (status = 200, description = "Commands, events, refusals", body = CorrelationView),
         Problems,
     ),
 )]

@@ -1,6 +1,6 @@
 //! What was refused, to whom and why: for staff. Refusals are evidence that the log keeps for a
-//! limited time, and no facts; so this list reads them from the log itself, backwards and in bounded
-//! pieces, and may say that there is more to look through than it has.
+//! limited time, and no facts; so this list reads them from the log itself, backwards and in
+//! bounded pieces, and may say that there is more to look through than it has.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -83,8 +83,8 @@ pub(super) struct RefusalView {
     pub(super) causation_id: Option<Uuid>,
     /// Who asked.
     pub(super) actor: String,
-    /// The stable code of the broken rule; null for a command that changed nothing, because all that
-    /// it asked for was true already.
+    /// The stable code of the broken rule; null for a command that changed nothing, because all
+    /// that it asked for was true already.
     #[schema(required, example = "sold_out")]
     pub(super) code: Option<String>,
     /// One sentence for people.
@@ -223,8 +223,8 @@ impl QueryApi {
         }
     }
 
-    /// What was refused or changed nothing under a correlation id, oldest first, and whether that is
-    /// all that is still kept. `since` is when its first event was recorded, if it has any.
+    /// What was refused or changed nothing under a correlation id, oldest first, and whether that
+    /// is all that is still kept. `since` is when its first event was recorded, if it has any.
     pub(super) async fn refused_under(
         &self,
         tenant: &Tenant,

@@ -1,4 +1,5 @@
-//! What an event means in the course of a request, for people: which part it plays, and one sentence.
+//! What an event means in the course of a request, for people: which part it plays, and one
+//! sentence.
 
 use serde::Serialize;
 use serde_json::Value;
