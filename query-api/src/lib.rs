@@ -77,7 +77,8 @@ struct Parts {
 
 impl QueryApi {
     /// An API that asks these read models, which are made from that log, tells that log's refusals,
-    /// and opens what is sealed in them with `keyring`. Live updates end when `stopping` is cancelled.
+    /// and opens what is sealed in them with `keyring`. Live updates end when `stopping` is
+    /// cancelled.
     #[must_use]
     pub fn new(
         queries: Arc<ReadQueries>,
