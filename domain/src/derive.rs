@@ -50,6 +50,12 @@ pub fn cancellation_saga(booking_id: BookingId) -> SagaId {
     SagaId(from("cancellation", booking_id.0, &[]))
 }
 
+/// The saga that sees to what a payment could not undo, the so-manieth time.
+#[must_use]
+pub fn payment_watch(payment_id: PaymentId, episode: u32) -> SagaId {
+    SagaId(from("payment-watch", payment_id.0, &[&episode.to_be_bytes()]))
+}
+
 /// The hold that a saga asks for, for one line of its booking.
 #[must_use]
 pub fn hold(saga_id: SagaId, line: u32) -> HoldId {
@@ -115,6 +121,8 @@ mod tests {
             hold(saga, 1).0,
             hold(saga, 2).0,
             payment(saga).0,
+            payment_watch(payment(saga), 1).0,
+            payment_watch(payment(saga), 2).0,
             refund(saga, "refund", 1).0,
             refund(saga, "refund", 2).0,
             step_command(saga, "refund", 1).0,

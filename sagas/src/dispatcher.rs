@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::holds::ExpiredHolds;
 use crate::sending::Sender;
 use crate::settings::DispatcherSettings;
+use crate::stuck::StuckSagas;
 use crate::work::OpenWork;
 
 /// Works through what sagas want done, until it is stopped.
@@ -19,6 +20,7 @@ pub struct Dispatcher {
     commands: Rounds<OpenWork>,
     holds: Rounds<ExpiredHolds>,
     expired: Arc<ExpiredHolds>,
+    stuck: StuckSagas,
 }
 
 /// How the expiry of holds stands, for the health check.
@@ -47,6 +49,7 @@ impl Dispatcher {
             Rounds::new(Arc::new(list), settings.rounds(groups))
         };
         let (outcomes, commands) = (list(saga_work::RECORD), list(saga_work::SEND));
+        let stuck = StuckSagas::new(Arc::clone(&queries));
         let expired = Arc::new(ExpiredHolds::new(queries, port, clock));
         let mut rounds = RoundSettings {
             look_busy: settings.look_for_expired / 10,
@@ -55,7 +58,7 @@ impl Dispatcher {
         };
         rounds.errands.in_flight_max = settings.expiries_in_flight_max;
         let holds = Rounds::new(Arc::clone(&expired), rounds);
-        Self { outcomes, commands, holds, expired }
+        Self { outcomes, commands, holds, expired, stuck }
     }
 
     /// How the work of sagas stands, whenever it is asked.
@@ -79,13 +82,19 @@ impl Dispatcher {
         }
     }
 
+    /// How many sagas wait for an operator, whenever it is asked.
+    pub fn watch_stuck(&self) -> impl Fn() -> usize + Send + Sync + 'static {
+        self.stuck.watch()
+    }
+
     /// Runs until it is told to stop, and waits then for what is on its way: each command's own
     /// deadline bounds that.
     pub async fn run(self, stopping: CancellationToken) {
         tokio::join!(
             self.outcomes.run(stopping.clone()),
             self.commands.run(stopping.clone()),
-            self.holds.run(stopping),
+            self.holds.run(stopping.clone()),
+            self.stuck.run(stopping),
         );
     }
 }

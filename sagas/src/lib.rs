@@ -16,6 +16,7 @@ mod dispatcher;
 mod holds;
 mod sending;
 mod settings;
+mod stuck;
 mod telemetry;
 mod work;
 

@@ -17,6 +17,11 @@ pub fn describe_metrics() {
          record; at most five hundred each"
     );
     describe_gauge!(
+        "waylog_sagas_stuck",
+        Unit::Count,
+        "Sagas that wait for an operator, at most a hundred; above 0 somebody has to be called"
+    );
+    describe_gauge!(
         "waylog_holds_overdue_seconds",
         Unit::Seconds,
         "By how much the oldest hold that is still open is over; 0 if none is"
@@ -43,4 +48,9 @@ pub(crate) fn open(todo: &'static str, entries: usize) {
 /// Tells how late the expiry of holds is.
 pub(crate) fn overdue(seconds: u64) {
     gauge!("waylog_holds_overdue_seconds").set(u32::try_from(seconds).map_or(f64::MAX, f64::from));
+}
+
+/// Tells how many sagas are stuck.
+pub(crate) fn stuck(sagas: usize) {
+    gauge!("waylog_sagas_stuck").set(u32::try_from(sagas).map_or(f64::MAX, f64::from));
 }

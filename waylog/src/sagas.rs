@@ -32,6 +32,8 @@ pub(crate) fn start(parts: Parts<'_>) {
     health.register("sagas", move || {
         std::future::ready(standing().trouble.map_or(Finding::Passing, Finding::Failing))
     });
+    let stuck = dispatcher.watch_stuck();
+    health.register("stuck sagas", move || std::future::ready(stuck_finding(stuck())));
     let standing = dispatcher.watch_holds();
     health.register("holds", move || std::future::ready(holds_finding(standing())));
     let ended = shutdown.clone();
@@ -42,6 +44,16 @@ pub(crate) fn start(parts: Parts<'_>) {
         let _takes_down = ended.on_drop();
         dispatcher.run(stopping).await;
     }));
+}
+
+/// The service works; what it cannot bring to an end is somebody's to settle.
+fn stuck_finding(stuck: usize) -> Finding {
+    match stuck {
+        0 => Finding::Passing,
+        stuck => Finding::Warning(format!(
+            "{stuck} sagas wait for an operator: `waylog saga ls --state stuck`"
+        )),
+    }
 }
 
 /// A shard that is away keeps its holds open: no reason to take the service out, but to say so.
@@ -59,6 +71,12 @@ fn holds_finding(standing: HoldsStanding) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sagas_that_are_stuck_are_a_warning() {
+        assert!(matches!(stuck_finding(0), Finding::Passing));
+        assert!(matches!(stuck_finding(2), Finding::Warning(_)));
+    }
 
     #[test]
     fn holds_that_stay_open_are_a_warning() {

@@ -8,7 +8,7 @@ use super::event::{
 };
 use super::ledger::{Ledger, OpenVoid};
 use super::limits::REFUNDS_MAX;
-use super::value::{Status, Terms};
+use super::value::{Status, Terms, WatchAttempt};
 use super::{Command, Payment, check, facts};
 use crate::ids::RefundId;
 use crate::money::Money;
@@ -109,19 +109,21 @@ fn request_void(payment: &Payment, terms: &Terms, attempt: u32, reason: &str) ->
     let Payment::Known(ledger) = payment else {
         return Ok(vec![void_requested(&terms, attempt, reason, true)]);
     };
-    let attempt_last = ledger.void_attempt;
+    let watch = WatchAttempt::of(attempt).is_some();
+    let attempt_last = if watch { ledger.watch_attempt } else { ledger.void_attempt };
     if attempt <= attempt_last {
         return Err(Refusal::AttemptPassed { attempt, attempt_last });
     }
     let mut events = Vec::new();
-    match ledger.void {
-        // The payment's own has no process behind it: this one takes its place.
-        Some(OpenVoid { attempt: 0, .. }) => {
-            let message = "asked for by the booking process".to_owned();
-            events.push(void_failed(ledger, 0, "superseded", message));
+    if let Some(OpenVoid { attempt: open, .. }) = ledger.void {
+        // The payment's own has no process behind it, and the watch is there for what the booking
+        // process does not do: this one takes its place.
+        let yields = open == 0 || (!watch && WatchAttempt::of(open).is_some());
+        if !yields {
+            return Err(Refusal::AttemptOpen { attempt: open });
         }
-        Some(OpenVoid { attempt, .. }) => return Err(Refusal::AttemptOpen { attempt }),
-        None => {}
+        let by = if watch { "payment watch" } else { "booking process" };
+        events.push(void_failed(ledger, open, "superseded", format!("asked for by the {by}")));
     }
 
     let releasing = ledger.void.is_some_and(|void| void.release);

@@ -39,6 +39,8 @@ event_types! {
         Refunded(PaymentRefunded) = "payment-refunded",
         /// It was not.
         RefundFailed(PaymentRefundFailed) = "payment-refund-failed",
+        /// What the payment asked for itself failed: somebody has to see to it.
+        WatchRequested(PaymentWatchRequested) = "payment-watch-requested",
     }
 }
 
@@ -188,6 +190,41 @@ payloads! {
         code: String,
         /// The provider's words.
         message: String,
+    }
+}
+
+payloads! {
+    /// `payment-watch-requested`: a void or refund that the payment asked for itself has failed, and
+    /// no process is there to try it again. Carries what one needs for that.
+    PaymentWatchRequested {
+        /// The account that owns the booking.
+        account_id: AccountId,
+        /// How much was requested.
+        amount: Money,
+        /// The means of payment.
+        method: String,
+        /// When an authorization was due.
+        due_at: Timestamp,
+        /// Which failure of this kind it is, from 1.
+        episode: u32,
+        /// The provider's code.
+        code: String,
+        /// The provider's words.
+        message: String,
+    }
+}
+
+impl From<&PaymentWatchRequested> for Terms {
+    fn from(event: &PaymentWatchRequested) -> Self {
+        Self {
+            payment_id: event.payment_id,
+            booking_id: event.booking_id,
+            saga_id: event.saga_id,
+            account_id: event.account_id,
+            amount: event.amount,
+            method: event.method.clone(),
+            due_at: event.due_at,
+        }
     }
 }
 

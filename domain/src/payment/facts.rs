@@ -9,6 +9,7 @@ use super::decide::{
 use super::error::Refusal;
 use super::event::{
     Event, PaymentAuthorized, PaymentFailed, PaymentRefundFailed, PaymentSucceeded,
+    PaymentWatchRequested,
 };
 use super::ledger::{Ledger, Named, Refund, RefundStatus};
 use super::limits::REFERENCES_MAX;
@@ -170,7 +171,12 @@ pub(super) fn voided(ledger: &Ledger, attempt: u32, reference: Option<&str>) -> 
 pub(super) fn void_failed(ledger: &Ledger, attempt: u32, code: &str, message: &str) -> Vec<Event> {
     match ledger.void {
         Some(open) if open.release && open.attempt == attempt => {
-            vec![void_failed_event(ledger, attempt, &check::code(code), check::message(message))]
+            let (code, message) = (check::code(code), check::message(message));
+            let mut events = vec![void_failed_event(ledger, attempt, &code, message.clone())];
+            if attempt == 0 {
+                events.push(watch_requested(ledger, code, message));
+            }
+            events
         }
         // Answered before, or no longer asked for.
         _ => Vec::new(),
@@ -191,7 +197,7 @@ pub(super) fn refunded(
     remembers(ledger, 1)?;
 
     let asked = match ledger.refunds.get(&refund_id) {
-        Some(Refund { amount, status: RefundStatus::Pending }) => *amount,
+        Some(Refund { amount, status: RefundStatus::Pending, .. }) => *amount,
         _ => 0,
     };
     let Counted { amount, reported } = Counted::of(ledger, said, asked + ledger.refundable());
@@ -215,10 +221,10 @@ pub(super) fn refund_failed(
     code: &str,
     message: &str,
 ) -> Vec<Event> {
-    let refund = ledger.refunds.get(&refund_id);
-    if refund.is_none_or(|refund| refund.status != RefundStatus::Pending) {
+    let Some(Refund { status: RefundStatus::Pending, own, .. }) = ledger.refunds.get(&refund_id)
+    else {
         return Vec::new();
-    }
+    };
 
     let Terms { payment_id, booking_id, saga_id, .. } = ledger.terms;
     let (code, message) = (check::code(code), check::message(message));
@@ -227,14 +233,37 @@ pub(super) fn refund_failed(
         booking_id,
         saga_id,
         refund_id,
-        code,
+        code: code.clone(),
         message: message.clone(),
     };
     let mut events = vec![failed.into()];
     if let Some(void) = ledger.void {
-        events.push(void_failed_event(ledger, void.attempt, "refund_failed", message));
+        events.push(void_failed_event(ledger, void.attempt, "refund_failed", message.clone()));
+    }
+    // Whoever asked for a void, or for this refund, hears of it and tries again; but for the
+    // payment, nobody does.
+    if ledger.void.map_or(*own, |void| void.attempt == 0) {
+        events.push(watch_requested(ledger, code, message));
     }
     events
+}
+
+/// The payment's own undoing has failed: the payment watch takes it on.
+fn watch_requested(ledger: &Ledger, code: String, message: String) -> Event {
+    let terms = ledger.terms.clone();
+    PaymentWatchRequested {
+        payment_id: terms.payment_id,
+        booking_id: terms.booking_id,
+        saga_id: terms.saga_id,
+        account_id: terms.account_id,
+        amount: terms.amount,
+        method: terms.method,
+        due_at: terms.due_at,
+        episode: ledger.episodes + 1,
+        code,
+        message,
+    }
+    .into()
 }
 
 /// Whether so many references more can be remembered.

@@ -9,7 +9,7 @@ use super::event::{
     Event, PaymentAuthorized, PaymentFailed, PaymentRefundRequested, PaymentRefunded,
     PaymentSucceeded, PaymentVoidRequested,
 };
-use super::value::{Phase, Status, Terms};
+use super::value::{Phase, Status, Terms, WatchAttempt};
 use crate::ids::RefundId;
 
 /// A payment as its events left it. Amounts are minor units of the terms' currency.
@@ -40,8 +40,14 @@ pub struct Ledger {
     /// The void that has no answer yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub void: Option<OpenVoid>,
-    /// The last void that was asked for from outside; 0 before the first.
+    /// The last void that the booking process asked for; 0 before the first.
     pub void_attempt: u32,
+    /// The last void that the payment watch asked for; 0 before the first.
+    #[serde(default)]
+    pub watch_attempt: u32,
+    /// How often the payment's own undoing failed and the watch was asked for.
+    #[serde(default)]
+    pub episodes: u32,
     /// Everything that was to be given back, and what became of it.
     pub refunds: BTreeMap<RefundId, Refund>,
     /// What the provider has named so far, by what it named (`capture:<id>`).
@@ -64,6 +70,9 @@ pub struct Refund {
     pub amount: i64,
     /// What became of it.
     pub status: RefundStatus,
+    /// Whether the payment asked for it itself.
+    #[serde(default)]
+    pub own: bool,
 }
 
 /// What became of a refund.
@@ -101,6 +110,8 @@ impl Ledger {
             authorization_failed: false,
             void: None,
             void_attempt: 0,
+            watch_attempt: 0,
+            episodes: 0,
             refunds: BTreeMap::new(),
             references: BTreeSet::new(),
         }
@@ -171,6 +182,7 @@ impl Ledger {
                     refund.status = RefundStatus::Failed;
                 }
             }
+            Event::WatchRequested(event) => self.episodes = event.episode,
         }
     }
 
@@ -224,23 +236,30 @@ impl Ledger {
         self.status = Status::Voiding;
         self.closed = true;
         self.void = Some(OpenVoid { attempt: event.attempt, release: event.release });
-        self.void_attempt = self.void_attempt.max(event.attempt);
+        let last = match WatchAttempt::of(event.attempt) {
+            Some(_) => &mut self.watch_attempt,
+            None => &mut self.void_attempt,
+        };
+        *last = (*last).max(event.attempt);
     }
 
     fn request_refund(&mut self, event: &PaymentRefundRequested) {
-        let refund = Refund { amount: event.amount.amount, status: RefundStatus::Pending };
+        let own = event.attempt == 0;
+        let refund = Refund { amount: event.amount.amount, status: RefundStatus::Pending, own };
         self.refunds.insert(event.refund_id, refund);
         self.closed = true;
     }
 
     fn refund(&mut self, event: &PaymentRefunded) {
-        let refund = Refund { amount: event.amount.amount, status: RefundStatus::Refunded };
+        let before = self.refunds.get(&event.refund_id).copied();
+        let own = before.is_some_and(|before| before.own);
+        let mut refund =
+            Refund { amount: event.amount.amount, status: RefundStatus::Refunded, own };
         // A refund that comes twice adds up.
-        let before = self.refunds.insert(event.refund_id, refund);
-        if let Some(Refund { amount, status: RefundStatus::Refunded }) = before {
-            self.refunds
-                .insert(event.refund_id, Refund { amount: amount + refund.amount, ..refund });
+        if let Some(Refund { amount, status: RefundStatus::Refunded, .. }) = before {
+            refund.amount += amount;
         }
+        self.refunds.insert(event.refund_id, refund);
         if let Some(reference) = &event.reference {
             self.references.insert(key(Named::Refund, reference));
         }

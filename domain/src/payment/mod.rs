@@ -30,6 +30,9 @@
 //! - Void and refund are asked for by processes that undo what they do not know to have happened.
 //!   With nothing to undo they append all the same, and close the payment for what comes late.
 //!
+//! - What the payment asked for itself and was refused is handed to the payment watch in the same
+//!   decision (`-watch-requested`), unless a void of somebody else's is open, who hears of it.
+//!
 //! Systems alone ask (sagas, connectors).
 
 mod check;
@@ -53,10 +56,10 @@ pub use error::Refusal;
 pub use event::{
     Event, PaymentAuthorized, PaymentCaptureRequested, PaymentFailed, PaymentRefundFailed,
     PaymentRefundRequested, PaymentRefunded, PaymentRequested, PaymentSucceeded, PaymentTimedOut,
-    PaymentVoidFailed, PaymentVoidRequested, PaymentVoided,
+    PaymentVoidFailed, PaymentVoidRequested, PaymentVoided, PaymentWatchRequested,
 };
 pub use ledger::{Ledger, OpenVoid, Refund, RefundStatus};
-pub use value::{Phase, Status, Terms};
+pub use value::{Phase, Status, Terms, WatchAttempt};
 
 use crate::{Aggregate, Category, Context};
 
@@ -73,7 +76,7 @@ pub enum Payment {
 
 impl Aggregate for Payment {
     const CATEGORY: Category = Category::Payment;
-    const FOLD_VERSION: u32 = 1;
+    const FOLD_VERSION: u32 = 2;
     type Command = Command;
     type Event = Event;
     type Refusal = Refusal;

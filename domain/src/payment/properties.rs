@@ -61,6 +61,10 @@ impl Step {
 
 fn commands() -> impl Strategy<Value = Command> {
     let attempts = || 1..5_u32;
+    let watched = || {
+        (1..3_u32, 1..4_u32)
+            .prop_map(|(episode, number)| WatchAttempt { episode, number }.attempt())
+    };
     let references = || (0..4_u8).prop_map(|number| format!("ref_{number}"));
     let refund_ids = || (0..4_u128).prop_map(|n| RefundId(Uuid::from_u128(n)));
     let words = || ("refused".to_owned(), "no".to_owned());
@@ -68,7 +72,7 @@ fn commands() -> impl Strategy<Value = Command> {
     prop_oneof![
         2 => Just(Command::Request { terms: terms() }),
         4 => attempts().prop_map(|attempt| Command::RequestCapture { attempt }),
-        2 => attempts().prop_map(|attempt| {
+        2 => prop_oneof![3 => attempts(), 1 => watched()].prop_map(|attempt| {
             Command::RequestVoid { terms: terms(), attempt, reason: "deadline".to_owned() }
         }),
         3 => (refund_ids(), money(), attempts()).prop_map(|(refund_id, amount, attempt)| {
@@ -85,7 +89,7 @@ fn commands() -> impl Strategy<Value = Command> {
             Command::RecordFailed { phase, attempt, reference: None, code, message }
         }),
         2 => (0..5_u32).prop_map(|attempt| Command::RecordVoided { attempt, reference: None }),
-        2 => (0..5_u32).prop_map(move |attempt| {
+        2 => prop_oneof![3 => 0..5_u32, 1 => watched()].prop_map(move |attempt| {
             let (code, message) = words();
             Command::RecordVoidFailed { attempt, code, message }
         }),
@@ -268,6 +272,31 @@ fn undoing(state: &Payment) -> bool {
 }
 
 proptest! {
+    #[test]
+    fn whatever_fails_of_the_payments_own_has_an_owner(story in stories()) {
+        let mut episode = 0;
+        play(&story, |before, command, decided, _| {
+            let events = decided.clone().unwrap_or_default();
+            let asked = events.iter().filter_map(|event| match event {
+                Event::WatchRequested(event) => Some(event.episode),
+                _ => None,
+            });
+            let asked: Vec<u32> = asked.collect();
+            let Payment::Known(ledger) = before else { return assert!(asked.is_empty()) };
+            let own = |refund_id| ledger.refunds.get(refund_id).is_some_and(|refund| refund.own);
+            let failed = events.iter().any(|event| match event {
+                Event::VoidFailed(event) => event.attempt == 0 && event.code != "superseded",
+                Event::RefundFailed(event) => ledger.void.is_none() && own(&event.refund_id),
+                _ => false,
+            });
+            assert_eq!(asked.len(), usize::from(failed), "{command:?}");
+            for number in asked {
+                episode += 1;
+                assert_eq!(number, episode);
+            }
+        });
+    }
+
     #[test]
     fn the_invariants_hold_at_every_version(story in stories()) {
         let mut witness = Witness::default();

@@ -352,6 +352,41 @@ fn a_void_that_is_asked_for_replaces_the_payments_own() {
 }
 
 #[test]
+fn what_the_payment_could_not_undo_is_handed_to_the_watch() {
+    let watch = |number| WatchAttempt { episode: 1, number }.attempt();
+    let own = [request(), Command::TimeOut {}, authorized("auth_1", PRICE), void_failed(0)];
+    let late = [request(), Command::TimeOut {}, succeeded("cap_1", PRICE)];
+    let unpaid = [&late[..], &[refund_failed(own_refund(&late))]].concat();
+    let asked = [&own[..], &[void(watch(1))]].concat();
+    let again = [&asked[..], &[void_failed(watch(1)), void(watch(2)), voided(watch(2))]].concat();
+
+    assert_eq!(names(&own), ["payment-void-failed", "payment-watch-requested"]);
+    assert_eq!(names(&unpaid), ["payment-refund-failed", "payment-watch-requested"]);
+    assert_eq!(names(&asked), ["payment-void-requested"]);
+    let failed = [&asked[..], &[void_failed(watch(1))]].concat();
+    assert_eq!(names(&failed), ["payment-void-failed"], "the watch hears of it, nobody else");
+    assert_eq!(ledger(&again).status, Status::Voided);
+    refused(&again, &void(watch(2)), Rule, "payment_attempt_passed");
+    let refunding = [&unpaid[..], &[void(watch(1))]].concat();
+    assert_eq!(names(&refunding), ["payment-void-requested", "payment-refund-requested"]);
+    let in_vain = [&refunding[..], &[refund_failed(own_refund(&refunding))]].concat();
+    assert_eq!(names(&in_vain), ["payment-refund-failed", "payment-void-failed"]);
+}
+
+#[test]
+fn the_booking_process_goes_before_the_watch() {
+    let watch = WatchAttempt { episode: 1, number: 1 }.attempt();
+    let own = [request(), Command::TimeOut {}, authorized("auth_1", PRICE), void_failed(0)];
+    let asked = [&own[..], &[void(watch)]].concat();
+    let before = [&asked[..], &[void(1)]].concat();
+
+    assert_eq!(names(&before), ["payment-void-failed", "payment-void-requested"]);
+    refused(&before, &void(watch + 1), Rule, "payment_attempt_open");
+    let done = [&before[..], &[voided(1), void(watch + 1)]].concat();
+    assert_eq!(names(&done), ["payment-void-requested", "payment-voided"], "nothing is left");
+}
+
+#[test]
 fn what_the_provider_releases_on_its_own_is_voided() {
     let expired = [request(), authorized("auth_1", PRICE), voided(0)];
 

@@ -62,3 +62,33 @@ pub enum Status {
     /// All that was taken was given back, without a void.
     Refunded,
 }
+
+/// An attempt of the payment watch to undo what the payment could not: numbered apart from those of
+/// the booking process, and from those of its own other episodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchAttempt {
+    /// Which failure of the payment's own it is about, from 1.
+    pub episode: u32,
+    /// From 1.
+    pub number: u32,
+}
+
+impl WatchAttempt {
+    /// Attempts of one episode; those below it are the booking process's.
+    const EPISODE: u32 = 1 << 16;
+
+    /// The watch's, if it is one of its attempts.
+    #[must_use]
+    pub const fn of(attempt: u32) -> Option<Self> {
+        match attempt / Self::EPISODE {
+            0 => None,
+            episode => Some(Self { episode, number: attempt % Self::EPISODE }),
+        }
+    }
+
+    /// The attempt as commands and events name it.
+    #[must_use]
+    pub const fn attempt(self) -> u32 {
+        self.episode * Self::EPISODE + self.number
+    }
+}

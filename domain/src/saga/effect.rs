@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::command::Outcome;
 use crate::ids::{HoldId, RefundId};
-use crate::payment::Phase;
+use crate::payment::{Phase, WatchAttempt};
 use crate::refusal::fact;
 use crate::{Command, Event, booking, invoice_series, itinerary, notification, offer, payment};
 
@@ -55,7 +55,7 @@ pub fn effect_key(command: &Command) -> Option<String> {
         Command::Payment(command) => match command {
             payment::Command::Request { .. } => Some("authorize".to_owned()),
             payment::Command::RequestCapture { .. } => Some("capture".to_owned()),
-            payment::Command::RequestVoid { .. } => Some("void".to_owned()),
+            payment::Command::RequestVoid { attempt, .. } => Some(of_void(*attempt)),
             payment::Command::RequestRefund { refund_id, .. } => Some(of_refund(*refund_id)),
             _ => None,
         },
@@ -174,13 +174,16 @@ fn of_payment(event: &payment::Event) -> Vec<Effect> {
             closed(PAYMENT_TIMED_OUT, "the provider gave no answer in time")
         }
         payment::Event::VoidRequested(_) => closed("payment_closed", "the payment is being voided"),
-        payment::Event::Voided(_) => {
+        payment::Event::Voided(e) => {
             let mut effects = closed("payment_closed", "the payment is voided");
             effects.push(done("void".to_owned()));
+            // The watch hears only what it asked for: an earlier void was before what it is about.
+            effects.extend(WatchAttempt::of(e.attempt).map(|_| done(of_void(e.attempt))));
             effects
         }
         payment::Event::VoidFailed(e) => {
-            vec![failure("void", Some(e.attempt), &e.code, &e.message, true)]
+            let attempt = WatchAttempt::of(e.attempt).map_or(e.attempt, |watch| watch.number);
+            vec![failure(&of_void(e.attempt), Some(attempt), &e.code, &e.message, true)]
         }
         payment::Event::Refunded(e) => vec![done(of_refund(e.refund_id))],
         payment::Event::RefundFailed(e) => {
@@ -188,7 +191,8 @@ fn of_payment(event: &payment::Event) -> Vec<Effect> {
         }
         payment::Event::Requested(_)
         | payment::Event::CaptureRequested(_)
-        | payment::Event::RefundRequested(_) => Vec::new(),
+        | payment::Event::RefundRequested(_)
+        | payment::Event::WatchRequested(_) => Vec::new(),
     }
 }
 
@@ -202,6 +206,14 @@ pub(super) const PAYMENT_TIMED_OUT: &str = "payment_timed_out";
 
 fn of_hold(what: &str, hold_id: HoldId) -> String {
     format!("{what}:{hold_id}")
+}
+
+/// Each episode of the payment watch asks for voids of its own.
+fn of_void(attempt: u32) -> String {
+    match WatchAttempt::of(attempt) {
+        Some(WatchAttempt { episode, .. }) => format!("void:{episode}"),
+        None => "void".to_owned(),
+    }
 }
 
 fn of_refund(refund_id: RefundId) -> String {

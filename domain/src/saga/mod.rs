@@ -38,6 +38,7 @@ mod effect;
 mod error;
 mod event;
 mod json_text;
+mod payment_watch;
 mod plan;
 mod process;
 mod progress;
@@ -61,6 +62,7 @@ pub use event::{
     SagaStepSucceeded, SagaStuck, Standing,
 };
 pub use json_text::JsonText;
+pub use payment_watch::PaymentWatch;
 pub use plan::stream;
 pub use process::{InvalidKind, Kind, Process};
 pub use progress::{Cancellation, Cause, Failure, Progress, StepState, StepStatus};

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::plan::Rules;
-use super::{cancellation, trip_booking};
+use super::{cancellation, payment_watch, trip_booking};
 use crate::ids::BookingId;
 
 macro_rules! processes {
@@ -54,6 +54,8 @@ processes! {
     TripBooking(trip_booking::TripBooking) = "trip-booking",
     /// Undoes a confirmed booking, for what its policies give back.
     Cancellation(cancellation::CancelledTrip) = "cancellation",
+    /// Sees to it that a payment gives back what it meant to.
+    PaymentWatch(payment_watch::PaymentWatch) = "payment-watch",
 }
 
 impl Process {

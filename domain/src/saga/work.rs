@@ -11,9 +11,9 @@ use super::event::{Event, FollowUp};
 use super::plan::stream;
 use super::process::Process;
 use super::progress::Cancellation;
-use super::{TripBooking, trip_booking};
+use super::{PaymentWatch, TripBooking, trip_booking};
 use crate::ids::{BookingId, CommandId, SagaId};
-use crate::{StreamName, Timestamp, booking, derive};
+use crate::{StreamName, Timestamp, booking, derive, payment};
 
 /// What asks a saga to start.
 const START: &str = "start";
@@ -182,6 +182,10 @@ pub fn changes_of(of: StreamName, event: &crate::Event) -> Vec<(WorkKey, Change)
         crate::Event::Booking(booking::Event::CancellationRequested(event)) => {
             Some(cancellation(event.booking_id, trip_booking::cancellation_of(event)))
         }
+        crate::Event::Payment(payment::Event::WatchRequested(event)) => Some(start(
+            derive::payment_watch(event.payment_id, event.episode),
+            Process::PaymentWatch(PaymentWatch::from(event)),
+        )),
         _ => None,
     };
     answers.chain(told).collect()

@@ -66,6 +66,7 @@ carried! {
     "payment-refund-requested" 1,
     "payment-refunded" 1,
     "payment-refund-failed" 1,
+    "payment-watch-requested" 1,
     "invoice-issued" 1,
     "invoice-credited" 1,
     "notification-requested" 1,

@@ -147,6 +147,7 @@ fn changes_people(event_type: &str) -> bool {
             | "payment-refund-requested"
             | "payment-refunded"
             | "payment-refund-failed"
+            | "payment-watch-requested"
             | "invoice-issued"
             | "invoice-credited"
             | "notification-requested"

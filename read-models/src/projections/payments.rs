@@ -90,7 +90,7 @@ impl Projection for Payments {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static [&'static Table] {
@@ -203,7 +203,8 @@ fn note(row: &mut PaymentRow, happened: &Payment, at: Timestamp) {
         | Payment::CaptureRequested(_)
         | Payment::TimedOut(_)
         | Payment::VoidRequested(_)
-        | Payment::RefundRequested(_) => {}
+        | Payment::RefundRequested(_)
+        | Payment::WatchRequested(_) => {}
     }
 }
 

@@ -94,7 +94,7 @@ impl Projection for ProviderRequests {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static [&'static Table] {
@@ -169,7 +169,8 @@ fn touched(
         | Payment::TimedOut(_)
         | Payment::VoidRequested(_)
         | Payment::Voided(_)
-        | Payment::VoidFailed(_) => None,
+        | Payment::VoidFailed(_)
+        | Payment::WatchRequested(_) => None,
     };
     let of_payment = [AUTHORIZE, CAPTURE, VOID].map(|kind| (kind, payment));
     of_payment.into_iter().chain(refund.map(|refund| (REFUND, refund)))
@@ -223,7 +224,8 @@ fn asked(happened: &Payment, ledger: &Ledger) -> Option<Asked> {
         | Payment::Voided(_)
         | Payment::VoidFailed(_)
         | Payment::Refunded(_)
-        | Payment::RefundFailed(_) => return None,
+        | Payment::RefundFailed(_)
+        | Payment::WatchRequested(_) => return None,
     };
     Some(Asked { kind, attempt, amount })
 }

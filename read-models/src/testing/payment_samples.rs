@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::samples::START;
 
 /// Kinds of [`any_event`].
-pub const KINDS: u8 = 19;
+pub const KINDS: u8 = 20;
 
 /// Euros, in cents.
 #[must_use]
@@ -101,8 +101,9 @@ pub fn notification_requested(id: Uuid, booking: Uuid) -> notification::Notifica
 pub fn any_event(kind: u8, which: u8, id: Uuid) -> Event {
     match kind {
         0..12 => any_payment_event(kind, which, id),
-        12..14 => any_invoice_event(kind == 13, which, id),
-        14..19 => any_notification_event(kind - 14, which, id),
+        12 => watch_requested(which, id),
+        13..15 => any_invoice_event(kind == 14, which, id),
+        15..20 => any_notification_event(kind - 15, which, id),
         _ => panic!("there is no kind {kind}"),
     }
 }
@@ -203,6 +204,23 @@ fn any_undoing_event(kind: u8, which: u8, terms: Terms) -> Event {
         }
         .into(),
     }
+}
+
+fn watch_requested(which: u8, id: Uuid) -> Event {
+    let terms = terms(id, Uuid::from_u128(0xB00), Uuid::from_u128(0xB0));
+    payment::PaymentWatchRequested {
+        payment_id: terms.payment_id,
+        booking_id: terms.booking_id,
+        saga_id: terms.saga_id,
+        account_id: terms.account_id,
+        amount: terms.amount,
+        method: terms.method,
+        due_at: terms.due_at,
+        episode: u32::from(which),
+        code: "refused".to_owned(),
+        message: format!("Não {which}"),
+    }
+    .into()
 }
 
 fn any_invoice_event(credit: bool, which: u8, id: Uuid) -> Event {

@@ -58,7 +58,7 @@ pub fn saga_of(kind: u8, id: Uuid, booking_id: BookingId) -> Event {
 fn about(which: u8, booking_id: BookingId) -> Process {
     match trip(which) {
         Process::TripBooking(trip) => Process::TripBooking(TripBooking { booking_id, ..trip }),
-        other @ Process::Cancellation(_) => other,
+        other @ (Process::Cancellation(_) | Process::PaymentWatch(_)) => other,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What must be true of every kind of saga: whichever step fails, whichever step or compensation
 //! comes twice or late, and whenever somebody interrupts, the world ends with all of it or nothing.
 
+use super::provider::{Intent, captured};
 use super::world::{World, offer_stream};
 use crate::offer::Claim;
 use crate::saga::{Ask, Event as SagaEvent, Kind, Outcome, Saga, Todo};
@@ -17,8 +18,26 @@ fn scene(kind: Kind) -> World {
             world.come_to_rest();
             world.cancel(1);
         }
+        Kind::PaymentWatch => unhappy_payment(&mut world),
     }
     world
+}
+
+/// A trip that was declined; then the provider takes the money all the same, and refuses to give it
+/// back when the payment asks for that.
+fn unhappy_payment(world: &mut World) {
+    while world.payments().is_empty() {
+        assert!(world.turn(true) || world.step_time(), "no payment{}", world.told());
+    }
+    let payment_id = world.payments()[0];
+    world.call(payment_id, false);
+    world.come_to_rest();
+    let amount = world.ledger(payment_id).expect("it was asked for").terms.amount;
+    world.provider.intents.insert(payment_id, Intent::Captured);
+    world.mail.push((payment_id, captured(payment_id, amount)));
+    world.receive(0, false);
+    world.call(payment_id, false);
+    world.receive(0, false);
 }
 
 /// What befalls a command on its way.
@@ -179,7 +198,7 @@ fn whichever_step_comes_twice_or_late_it_happens_once() {
 fn last_revocable(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::TripBooking => Some("confirm"),
-        Kind::Cancellation => None,
+        Kind::Cancellation | Kind::PaymentWatch => None,
     }
 }
 

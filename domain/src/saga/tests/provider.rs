@@ -128,7 +128,7 @@ impl Provider {
     }
 }
 
-fn captured(payment_id: PaymentId, amount: Money) -> Command {
+pub(super) fn captured(payment_id: PaymentId, amount: Money) -> Command {
     Command::RecordSucceeded { reference: format!("capture of {payment_id}"), amount }
 }
 
