@@ -4,5 +4,8 @@
 //! promises about each call: a key that stays the same however often it is repeated, a deadline,
 //! and an answer that says whether the outcome is known.
 
+mod circuit;
+mod http_provider;
+pub mod notifications;
 pub mod payment_provider;
 pub mod payments;

@@ -120,7 +120,7 @@ impl ApiError {
 
     /// 403: only from this machine.
     pub(crate) fn elsewhere() -> Self {
-        let message = "Faults are planned from the loopback alone.".to_owned();
+        let message = "This is for the loopback alone.".to_owned();
         let kind = ErrorKind::Authentication;
         Self::new(StatusCode::FORBIDDEN, kind, "loopback_only", message)
     }

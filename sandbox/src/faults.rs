@@ -25,6 +25,8 @@ pub enum Operation {
     Cancel,
     /// A captured amount is refunded.
     Refund,
+    /// A message to somebody is taken.
+    Message,
     /// Something is read.
     LookUp,
 }

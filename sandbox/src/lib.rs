@@ -1,5 +1,6 @@
 //! The payment provider's API as a real server, for development and tests: HTTP, idempotency keys,
-//! signed webhooks, and a ledger of its own in one SQLite file.
+//! signed webhooks, and a ledger of its own in one SQLite file. Beside it, a mail server and a message
+//! API that keep what they are given, so that it can be looked at.
 //!
 //! It knows nothing of whoever calls it. What it promises:
 //! - an answer that says that money moved is given after the ledger's commit was synced to disk;
@@ -16,6 +17,7 @@ mod card;
 mod error;
 mod faults;
 mod ledger;
+mod mail;
 mod server;
 mod settings;
 mod signature;
@@ -27,5 +29,6 @@ pub use faults::{
     Fault, FaultKind, Faults, Operation, PlannedFault, WebhookFault, WebhookFaultKind,
 };
 pub use ledger::totals::{Totals, totals_of_file};
+pub use mail::MailSink;
 pub use server::Sandbox;
 pub use settings::{ApiSecret, Settings, WebhookTarget};

@@ -22,6 +22,7 @@ use crate::api::{Api, Dropped, Peer};
 use crate::error::SandboxError;
 use crate::faults::Faults;
 use crate::ledger::Ledger;
+use crate::mail::MailSink;
 use crate::settings::Settings;
 use crate::webhooks;
 
@@ -60,6 +61,12 @@ impl Sandbox {
     #[must_use]
     pub fn faults(&self) -> Arc<Faults> {
         Arc::clone(self.api.faults())
+    }
+
+    /// The mail side, to be served on a listener of its own.
+    #[must_use]
+    pub fn mail(&self) -> MailSink {
+        MailSink(self.api.clone())
     }
 
     /// Serves until `shutdown`, then gives requests in flight two seconds. Dropped, it ends at

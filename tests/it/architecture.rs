@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("command-api", &["domain", "keys", "lanes", "read-models", "service-kit"]),
     ("projectors", &["domain", "event-log", "read-models", "service-kit"]),
     ("query-api", &["domain", "keys", "read-models", "service-kit"]),
-    ("connectors", &["domain", "lanes", "read-models", "service-kit"]),
+    ("connectors", &["domain", "keys", "lanes", "read-models", "service-kit"]),
     ("sagas", &["domain", "lanes", "read-models", "service-kit"]),
     ("sandbox", &[]),
 ];
@@ -36,6 +36,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("mysql_async", &["read-models"]),
     ("redis", &["read-models"]),
     ("chacha20poly1305", &["keys"]),
+    ("lettre", &["connectors"]),
     (
         "axum",
         &[

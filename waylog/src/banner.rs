@@ -31,6 +31,7 @@ pub(crate) fn banner(
     line(&mut text, "durable", durability);
     if let Some(sandbox) = sandbox {
         line(&mut text, "payments", &format!("sandbox at {sandbox}: no money moves"));
+        line(&mut text, "messages", &format!("kept at {sandbox}/admin/messages"));
     }
     line(&mut text, "API", &format!("{url}/docs/"));
     line(&mut text, "health", &format!("{url}/health/ready"));

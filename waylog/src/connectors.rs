@@ -1,5 +1,6 @@
-//! The service `connectors`: payments between the log and their provider. An embedded system that
-//! names no provider gets the sandbox: a server of its own on the loopback, inside this process.
+//! The service `connectors`: payments between the log and their provider, and messages to people. An
+//! embedded system that names no payment provider gets the sandbox: a server of its own on the
+//! loopback, inside this process.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,6 +12,7 @@ use connectors::payment_provider::webhook::WebhookVerifier;
 use connectors::payment_provider::{self, HttpPaymentProvider, ProviderSettings};
 use connectors::payments::webhooks::{self, PROVIDER, Webhooks};
 use connectors::payments::{self, PaymentConnector, Standing};
+use keys::Keyring;
 use lanes::{CommandPort, SystemClock};
 use read_models::ReadQueries;
 use sandbox::{ApiSecret, Sandbox, WebhookTarget};
@@ -19,6 +21,7 @@ use service_kit::health::{Finding, Health};
 use service_kit::shutdown::{Phase, Shutdown};
 use tokio::net::TcpListener;
 
+use crate::notifications;
 use crate::settings::{ConnectorsSection, Mode, Places, Service, ServicesSection, WrongUse};
 
 /// The ledger of the sandbox inside.
@@ -33,6 +36,13 @@ pub(crate) struct Connected {
     pub(crate) sandbox_url: Option<String>,
 }
 
+/// Where the sandbox inside takes messages.
+pub(crate) struct SandboxInside {
+    pub(crate) url: String,
+    pub(crate) secret: Secret,
+    pub(crate) smtp_url: String,
+}
+
 /// What the service is built with.
 pub(crate) struct Parts<'a> {
     pub(crate) section: &'a ConnectorsSection,
@@ -43,6 +53,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) url: &'a str,
     pub(crate) queries: Arc<ReadQueries>,
     pub(crate) port: Arc<dyn CommandPort>,
+    pub(crate) keyring: Keyring,
     pub(crate) health: &'a Health,
     pub(crate) shutdown: &'a Shutdown,
 }
@@ -51,7 +62,7 @@ pub(crate) struct Parts<'a> {
 struct Provider {
     settings: ProviderSettings,
     webhook_secrets: Vec<Secret>,
-    sandbox_url: Option<String>,
+    sandbox: Option<SandboxInside>,
 }
 
 /// Starts the connector. It stops with the intake; calls that are cut off are found again.
@@ -66,9 +77,11 @@ pub(crate) async fn start(parts: Parts<'_>) -> anyhow::Result<Connected> {
         (None, Mode::Embedded) => sandbox_inside(&parts).await?,
         (None, Mode::Distributed { .. }) => {
             nobody(&parts)?;
+            notifications::start(&parts, None)?;
             return Ok(Connected::default());
         }
     };
+    notifications::start(&parts, provider.sandbox.as_ref())?;
     let queries = parts.queries;
     let client = HttpPaymentProvider::new(provider.settings)?;
     let clock = Arc::new(SystemClock);
@@ -96,7 +109,7 @@ pub(crate) async fn start(parts: Parts<'_>) -> anyhow::Result<Connected> {
             .map_err(|error| WrongUse::because(error.to_string()))?;
         webhooks::router(Webhooks { queries, port: parts.port, verifier, clock })
     };
-    Ok(Connected { webhooks, sandbox_url: provider.sandbox_url })
+    Ok(Connected { webhooks, sandbox_url: provider.sandbox.map(|sandbox| sandbox.url) })
 }
 
 /// A provider that is away is no reason to take the service out: what it cannot do waits.
@@ -117,7 +130,7 @@ fn named(url: &str, section: &ConnectorsSection) -> anyhow::Result<Provider> {
     Ok(Provider {
         settings: section.provider(url, secret),
         webhook_secrets: section.webhook_secrets.clone(),
-        sandbox_url: None,
+        sandbox: None,
     })
 }
 
@@ -149,6 +162,12 @@ async fn sandbox_inside(parts: &Parts<'_>) -> anyhow::Result<Provider> {
     let sandbox = opened.context("a starting thread died")??;
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let url = format!("http://{}", listener.local_addr()?);
+    let mail = sandbox.mail();
+    let mailbox = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let smtp_url = format!("smtp://{}", mailbox.local_addr()?);
+    drop(parts.shutdown.spawn(Phase::Drain, "sandbox mail", |stopping| async move {
+        mail.serve(mailbox, stopping.cancelled_owned()).await;
+    }));
     // It goes on while the connector finishes. The handle is not needed: see above.
     drop(parts.shutdown.spawn(Phase::Drain, "sandbox", |stopping| async move {
         sandbox.serve(listener, stopping.cancelled_owned()).await;
@@ -156,7 +175,7 @@ async fn sandbox_inside(parts: &Parts<'_>) -> anyhow::Result<Provider> {
     Ok(Provider {
         settings: parts.section.provider(&url, secret.parse()?),
         webhook_secrets: vec![webhook_secret.parse()?],
-        sandbox_url: Some(url),
+        sandbox: Some(SandboxInside { url, secret: secret.parse()?, smtp_url }),
     })
 }
 

@@ -28,6 +28,9 @@ pub(crate) struct Question {
     #[arg(long, env = "WAYLOG_SANDBOX_LISTEN", value_name = "ADDR")]
     #[arg(default_value = "127.0.0.1:4010")]
     listen: SocketAddr,
+    /// The address to take mail on (SMTP); without it none is taken
+    #[arg(long, env = "WAYLOG_SANDBOX_SMTP_LISTEN", value_name = "ADDR")]
+    smtp_listen: Option<SocketAddr>,
     /// The ledger; made when it does not exist
     #[arg(long, env = "WAYLOG_SANDBOX_DATA_FILE", value_name = "FILE")]
     #[arg(default_value = "waylog-data/sandbox.sqlite")]
@@ -103,17 +106,31 @@ async fn serve(question: &Question, sandbox: Sandbox) -> anyhow::Result<Ended> {
         .with_context(|| format!("cannot listen on {}", question.listen))?;
     let url = format!("http://{}", listener.local_addr()?);
     let shutdown = Shutdown::new(STOP_DEADLINE);
+    let mail = match question.smtp_listen {
+        Some(address) => {
+            let mailbox = TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address}"))?;
+            let smtp = format!("smtp://{}", mailbox.local_addr()?);
+            let mail = sandbox.mail();
+            shutdown.spawn(Phase::Intake, "sandbox mail", |stopping| async move {
+                mail.serve(mailbox, stopping.cancelled_owned()).await;
+            });
+            smtp
+        }
+        None => "none taken".to_owned(),
+    };
     shutdown.spawn(Phase::Intake, "sandbox", |stopping| async move {
         sandbox.serve(listener, stopping.cancelled()).await;
     });
-    say(format_args!("{}", banner(&url, question)));
+    say(format_args!("{}", banner(&url, &mail, question)));
     let stopped = shutdown.run().await?;
     tracing::info!(?stopped, "stopped");
     Ok(if stopped.left.is_empty() { Ended::Done } else { Ended::No })
 }
 
 /// Where it serves, and a first payment to copy.
-fn banner(url: &str, question: &Question) -> String {
+fn banner(url: &str, mail: &str, question: &Question) -> String {
     let secret = match question.secret {
         Some(_) => "$WAYLOG_SANDBOX_SECRET",
         None => DEVELOPMENT_SECRET,
@@ -122,7 +139,9 @@ fn banner(url: &str, question: &Question) -> String {
     format!(
         "The payment provider's sandbox serves at {url}\n\n  \
          ledger       {ledger}\n  \
-         cards        {cards}\n\n\
+         cards        {cards}\n  \
+         mail         {mail}\n  \
+         messages     {url}/admin/messages\n\n\
          No money moves. Try:\n\n  \
          curl -s {url}/v1/payment_intents -H 'authorization: Bearer {secret}' \\\n    \
          -H 'idempotency-key: first' -d '{{\"reference\":\"first\",\"amount\":12900,\

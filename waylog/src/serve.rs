@@ -15,7 +15,6 @@ use command_api::CommandApi;
 use keys::Keyring;
 use lanes::{CommandPort, LaneSettings, Lanes, LanesParts, LocalStreamStores, StreamStores};
 use projectors::{ProjectorSettings, Projectors};
-use query_api::proxy::{Methods, Passage, Proxy, ProxyLimits};
 use query_api::{QueryApi, QuerySettings};
 use read_models::ReadQueries;
 use service_kit::auth::{Identity, Role};
@@ -34,6 +33,7 @@ use crate::identity;
 use crate::log::{self, OpenLog, Use};
 use crate::log_watch::LogWatch;
 use crate::output::Ended;
+use crate::passages;
 use crate::read_health;
 use crate::refusals::LogRefusals;
 use crate::sagas;
@@ -112,10 +112,11 @@ async fn serve(settings: &Settings, metrics: Metrics) -> anyhow::Result<Ended> {
     let said = banner(&site.url, &site.mode, settings, &durability.description, sandbox);
     let (api, description) = assembly.api.split_for_parts();
     let document = query_api::docs::document([description], &[]);
-    let api = site.passing_on()?.complete(api);
+    let api = passages::of_callers(&settings.services)?.complete(api);
     let router = auth::protect(api, authentication)
         .merge(assembly.internal)
         .merge(assembly.connected.webhooks)
+        .merge(passages::of_webhooks(&settings.services)?)
         .merge(query_api::docs::router(&document))
         .merge(site.health.router())
         .merge(metrics.router());
@@ -176,6 +177,7 @@ impl Site<'_> {
                 url: &self.url,
                 queries: self.queries()?,
                 port: self.port(&assembly)?,
+                keyring: self.keyring.clone(),
                 health: &self.health,
                 shutdown: &self.shutdown,
             })
@@ -295,25 +297,6 @@ impl Site<'_> {
             QueryApi::new(queries, self.keyring.clone(), log, QuerySettings::default(), stopping);
         assembly.api = std::mem::take(&mut assembly.api).merge(query_api::router(api));
         Ok(())
-    }
-
-    /// The way on for what other processes of the deployment serve.
-    fn passing_on(&self) -> anyhow::Result<Proxy> {
-        let services = &self.settings.services;
-        let mut passages = Vec::new();
-        let mut pass = |prefix, methods, urls: &[String]| {
-            if !urls.is_empty() {
-                passages.push(Passage { prefix, methods, urls: urls.to_vec() });
-            }
-        };
-        if !services.runs(Service::CommandApi) {
-            pass("/v1", Methods::Writes, &services.command_api_url);
-        }
-        if !services.runs(Service::Projectors) {
-            pass("/v1/projections", Methods::All, &services.projectors_url);
-            pass("/v1/dead-letters", Methods::All, &services.projectors_url);
-        }
-        Ok(Proxy::new(passages, ProxyLimits::default())?)
     }
 
     /// Runs `stop` when the phase begins, and lets the next one wait for it.

@@ -100,6 +100,9 @@ pub(crate) struct ServicesSection {
     /// Where a query-api passes the operation of read models on to
     #[arg(long, env = "WAYLOG_PROJECTORS_URL", value_name = "URL,...", value_delimiter = ',')]
     pub(crate) projectors_url: Vec<String>,
+    /// Where a query-api passes the payment provider's webhooks on to
+    #[arg(long, env = "WAYLOG_CONNECTORS_URL", value_name = "URL,...", value_delimiter = ',')]
+    pub(crate) connectors_url: Vec<String>,
 }
 
 /// One service of a deployment.

@@ -17,7 +17,7 @@ use super::{Doubt, Obstacle, Outcome, Refusal};
 
 /// Turns what came, if anything came, into an outcome. `done` reads a success, `settled` an error
 /// that may show that what was asked is so already.
-pub(super) async fn classify<W: DeserializeOwned, T>(
+pub(crate) async fn classify<W: DeserializeOwned, T>(
     answer: Result<reqwest::Response, reqwest::Error>,
     bytes_max: usize,
     done: impl Fn(W) -> Option<T>,

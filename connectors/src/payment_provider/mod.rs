@@ -4,21 +4,20 @@
 //! moves money twice: it tells what became of the first. A payment is known to the provider by our
 //! id, so that a call needs nothing that an earlier answer said.
 
-mod circuit;
-mod classification;
+pub(crate) mod classification;
 mod http;
-mod retries;
+pub(crate) mod retries;
 mod settings;
-mod telemetry;
+pub(crate) mod telemetry;
 pub mod webhook;
-mod wire;
+pub(crate) mod wire;
 
 use std::time::Duration;
 
 use domain::money::Money;
 use uuid::Uuid;
 
-pub use circuit::{Circuit, CircuitSettings, CircuitState};
+pub use crate::circuit::{Circuit, CircuitSettings, CircuitState};
 pub use http::{HttpPaymentProvider, ProviderTotals};
 pub use settings::{ProviderSettings, RetrySettings, SettingsError};
 pub use telemetry::describe_metrics;

@@ -17,7 +17,7 @@ const JITTER: f64 = 0.5;
 const BUDGET_WINDOW: Duration = Duration::from_secs(10);
 
 /// The repeats of a client.
-pub(super) struct Retries {
+pub(crate) struct Retries {
     per_call_max: u32,
     budget: TpsBudget,
     backoff_min: Duration,
@@ -25,16 +25,16 @@ pub(super) struct Retries {
 }
 
 /// The repeats of one call.
-pub(super) struct CallRetries<'a> {
+pub(crate) struct CallRetries<'a> {
     retries: &'a Retries,
     left: u32,
-    pub(super) backoff: ExponentialBackoff<HasherRng>,
+    pub(crate) backoff: ExponentialBackoff<HasherRng>,
 }
 
 impl Retries {
     /// # Errors
     /// [`SettingsError::Backoff`].
-    pub(super) fn new(settings: &RetrySettings) -> Result<Self, SettingsError> {
+    pub(crate) fn new(settings: &RetrySettings) -> Result<Self, SettingsError> {
         let RetrySettings { per_call_max, per_calls_max, per_second_min, .. } = *settings;
         if !(0.0..=100.0).contains(&per_calls_max) {
             return Err(SettingsError::Backoff);
@@ -48,7 +48,7 @@ impl Retries {
     }
 
     /// A call begins.
-    pub(super) fn begin(&self) -> CallRetries<'_> {
+    pub(crate) fn begin(&self) -> CallRetries<'_> {
         self.budget.deposit();
         // Each call has chance of its own: a maker hands the same to all that it makes.
         let chance = HasherRng::default();
@@ -62,7 +62,7 @@ impl Retries {
 
 impl CallRetries<'_> {
     /// Whether the call may be repeated once more; used up by asking.
-    pub(super) fn granted(&mut self) -> bool {
+    pub(crate) fn granted(&mut self) -> bool {
         self.left = match self.left.checked_sub(1) {
             Some(left) => left,
             None => return false,

@@ -6,7 +6,7 @@ use reqwest::Url;
 use service_kit::Secret;
 use service_kit::client::ClientError;
 
-use super::circuit::CircuitSettings;
+use crate::circuit::CircuitSettings;
 
 /// What a provider's client is told.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ pub struct RetrySettings {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The address is not one that can be called.
-    #[error("`{0}` is no http:// address of a payment provider")]
+    #[error("`{0}` is no http:// address of a provider")]
     Url(String),
     /// The waits between repeats contradict themselves.
     #[error("the waits between repeats are not in order")]
@@ -87,7 +87,7 @@ impl ProviderSettings {
     ///
     /// # Errors
     /// [`SettingsError::Url`].
-    pub(super) fn base(&self) -> Result<String, SettingsError> {
+    pub(crate) fn base(&self) -> Result<String, SettingsError> {
         let url = Url::parse(&self.url).ok().filter(|url| url.scheme() == "http" && url.has_host());
         let plain = url.filter(|url| url.query().is_none() && url.fragment().is_none());
         match plain {

@@ -8,64 +8,64 @@ use super::{KnownPayment, KnownRefund, PaymentStatus, Receipt, Refusal};
 
 /// The body of `POST /v1/payment_intents`.
 #[derive(Debug, Serialize)]
-pub(super) struct NewIntent<'a> {
-    pub(super) reference: Uuid,
-    pub(super) amount: i64,
-    pub(super) currency: Currency,
-    pub(super) method: &'a str,
-    pub(super) capture_method: &'static str,
-    pub(super) confirm: bool,
+pub(crate) struct NewIntent<'a> {
+    pub(crate) reference: Uuid,
+    pub(crate) amount: i64,
+    pub(crate) currency: Currency,
+    pub(crate) method: &'a str,
+    pub(crate) capture_method: &'static str,
+    pub(crate) confirm: bool,
 }
 
 /// The body of `POST .../capture`.
 #[derive(Debug, Serialize)]
-pub(super) struct CaptureBody {
-    pub(super) amount: i64,
+pub(crate) struct CaptureBody {
+    pub(crate) amount: i64,
 }
 
 /// The body of `POST .../cancel`.
 #[derive(Debug, Serialize)]
-pub(super) struct CancelBody {
-    pub(super) amount: i64,
-    pub(super) currency: Currency,
+pub(crate) struct CancelBody {
+    pub(crate) amount: i64,
+    pub(crate) currency: Currency,
 }
 
 /// The body of `POST /v1/refunds`.
 #[derive(Debug, Serialize)]
-pub(super) struct NewRefund {
-    pub(super) payment_intent: String,
-    pub(super) reference: Uuid,
-    pub(super) amount: i64,
+pub(crate) struct NewRefund {
+    pub(crate) payment_intent: String,
+    pub(crate) reference: Uuid,
+    pub(crate) amount: i64,
 }
 
 /// How the provider finds our payment.
-pub(super) fn name(payment: Uuid) -> String {
+pub(crate) fn name(payment: Uuid) -> String {
     format!("ref_{payment}")
 }
 
 /// A list.
 #[derive(Debug, Deserialize)]
-pub(super) struct List<T> {
-    pub(super) data: Vec<T>,
+pub(crate) struct List<T> {
+    pub(crate) data: Vec<T>,
 }
 
 /// An error's body.
 #[derive(Debug, Deserialize)]
-pub(super) struct ErrorBody {
-    pub(super) error: ProviderError,
+pub(crate) struct ErrorBody {
+    pub(crate) error: ProviderError,
 }
 
 /// An error, with the thing that it is about as it is.
 #[derive(Debug, Deserialize)]
-pub(super) struct ProviderError {
-    pub(super) code: String,
-    pub(super) message: String,
-    pub(super) payment_intent: Option<Intent>,
+pub(crate) struct ProviderError {
+    pub(crate) code: String,
+    pub(crate) message: String,
+    pub(crate) payment_intent: Option<Intent>,
 }
 
 /// Why something failed at the bank.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     code: String,
     message: String,
 }
@@ -79,7 +79,7 @@ impl From<Failure> for Refusal {
 /// Where an intent stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Status {
+pub(crate) enum Status {
     RequiresConfirmation,
     RequiresPaymentMethod,
     RequiresCapture,
@@ -89,35 +89,35 @@ pub(super) enum Status {
 
 /// A payment intent.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Intent {
-    pub(super) id: String,
-    pub(super) reference: String,
+pub(crate) struct Intent {
+    pub(crate) id: String,
+    pub(crate) reference: String,
     amount: i64,
-    pub(super) currency: Currency,
+    pub(crate) currency: Currency,
     status: Status,
     amount_authorized: i64,
     amount_captured: i64,
     amount_released: i64,
     amount_refunded: i64,
-    pub(super) last_failure: Option<Failure>,
+    pub(crate) last_failure: Option<Failure>,
     #[serde(default)]
     refunds: Vec<Refund>,
 }
 
 /// A refund.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Refund {
-    pub(super) id: String,
-    pub(super) reference: String,
-    pub(super) amount: i64,
-    pub(super) status: RefundStatus,
-    pub(super) failure: Option<Failure>,
+pub(crate) struct Refund {
+    pub(crate) id: String,
+    pub(crate) reference: String,
+    pub(crate) amount: i64,
+    pub(crate) status: RefundStatus,
+    pub(crate) failure: Option<Failure>,
 }
 
 /// Where a refund stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum RefundStatus {
+pub(crate) enum RefundStatus {
     Succeeded,
     Failed,
 }
@@ -128,7 +128,7 @@ impl Intent {
     }
 
     /// Our id of the payment; none when the intent is somebody else's.
-    pub(super) fn payment(&self) -> Option<Uuid> {
+    pub(crate) fn payment(&self) -> Option<Uuid> {
         self.reference.parse().ok()
     }
 
@@ -138,30 +138,30 @@ impl Intent {
     }
 
     /// What is, or was, reserved for the payment: all of it.
-    pub(super) fn authorized(&self, payment: Uuid, amount: Money) -> Option<Receipt> {
+    pub(crate) fn authorized(&self, payment: Uuid, amount: Money) -> Option<Receipt> {
         let reserved = matches!(self.status, Status::RequiresCapture | Status::Succeeded);
         let whole = self.money(self.amount_authorized) == amount;
         (reserved && whole && self.fits(payment, Some(amount))).then(|| self.receipt_of(amount))
     }
 
     /// What was taken for the payment, if it is what was asked for.
-    pub(super) fn captured(&self, payment: Uuid, amount: Money) -> Option<Receipt> {
+    pub(crate) fn captured(&self, payment: Uuid, amount: Money) -> Option<Receipt> {
         let taken = self.status == Status::Succeeded && self.fits(payment, None);
         (taken && self.money(self.amount_captured) == amount).then(|| self.receipt_of(amount))
     }
 
     /// What was given back of the payment, if nothing more can happen to it.
-    pub(super) fn voided(&self, payment: Uuid) -> Option<Receipt> {
+    pub(crate) fn voided(&self, payment: Uuid) -> Option<Receipt> {
         let closed = self.status == Status::Canceled && self.fits(payment, None);
         closed.then(|| self.receipt_of(self.money(self.amount_released)))
     }
 
-    pub(super) fn receipt_of(&self, amount: Money) -> Receipt {
+    pub(crate) fn receipt_of(&self, amount: Money) -> Receipt {
         Receipt { reference: self.id.clone(), amount }
     }
 
     /// What is reserved, captured and given back, as a webhook tells it.
-    pub(super) fn moved(&self) -> (Money, Money, Money) {
+    pub(crate) fn moved(&self) -> (Money, Money, Money) {
         (
             self.money(self.amount_authorized),
             self.money(self.amount_captured),
@@ -170,7 +170,7 @@ impl Intent {
     }
 
     /// Everything that the provider knows, if it is about the payment.
-    pub(super) fn known(self, payment: Uuid) -> Option<KnownPayment> {
+    pub(crate) fn known(self, payment: Uuid) -> Option<KnownPayment> {
         if self.payment() != Some(payment) {
             return None;
         }
@@ -201,7 +201,7 @@ impl Intent {
 
 impl Refund {
     /// What was given back, if it is what was asked for.
-    pub(super) fn refunded(&self, refund: Uuid, amount: Money) -> Option<Receipt> {
+    pub(crate) fn refunded(&self, refund: Uuid, amount: Money) -> Option<Receipt> {
         let ours = self.reference.parse() == Ok(refund) && self.amount == amount.amount;
         let done = ours && self.status == RefundStatus::Succeeded;
         done.then(|| Receipt { reference: self.id.clone(), amount })

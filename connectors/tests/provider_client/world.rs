@@ -124,7 +124,9 @@ impl Payment {
             Operation::Capture => client.capture(&self.capture).await,
             Operation::Cancel => client.void(&self.void).await,
             Operation::Refund => client.refund(&self.refund).await,
-            Operation::Create | Operation::LookUp => panic!("no call that moves money"),
+            Operation::Create | Operation::Message | Operation::LookUp => {
+                panic!("no call that moves money")
+            }
         }
     }
 
@@ -133,7 +135,7 @@ impl Payment {
         let before: &[Operation] = match operation {
             Operation::Capture | Operation::Cancel => &[Operation::Confirm],
             Operation::Refund => &[Operation::Confirm, Operation::Capture],
-            Operation::Confirm | Operation::Create | Operation::LookUp => &[],
+            _ => &[],
         };
         for operation in before {
             let outcome = self.call(client, *operation).await;

@@ -14,3 +14,9 @@ pub const REFERENCE_CHARACTERS_MAX: usize = 255;
 pub const CODE_CHARACTERS_MAX: usize = 64;
 /// Characters of a provider's message; a longer one is cut.
 pub const MESSAGE_CHARACTERS_MAX: usize = 500;
+/// Tries that may fail, until nobody tries any more.
+pub const ATTEMPTS_MAX: u32 = 12;
+/// Seconds after the request from which on nobody tries any more.
+pub const GIVE_UP_SECONDS: u32 = 86_400;
+/// The longest wait between two tries, in seconds.
+pub(super) const RETRY_SECONDS_MAX: u32 = 3_600;

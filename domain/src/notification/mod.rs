@@ -38,6 +38,7 @@ pub use event::{
     Event, NotificationAbandoned, NotificationDelivered, NotificationFailed, NotificationRequested,
     NotificationSent,
 };
+pub use limits::{ATTEMPTS_MAX, GIVE_UP_SECONDS};
 pub use value::{Channel, Status};
 
 use crate::ids::{BookingId, NotificationId};
@@ -70,6 +71,13 @@ pub struct Message {
     /// The provider's id of the last dispatch, if it had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+}
+
+/// Seconds to wait after so many tries have failed: a second, and twice as long each time, up to an
+/// hour.
+#[must_use]
+pub fn retry_after_seconds(failed: u32) -> u32 {
+    2_u32.saturating_pow(failed.saturating_sub(1)).min(limits::RETRY_SECONDS_MAX)
 }
 
 impl Aggregate for Notification {

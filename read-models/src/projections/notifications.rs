@@ -2,11 +2,13 @@
 //! notification).
 //!
 //! A repeat is harmless because rows and vector move together: an event at or before the vector is
-//! never folded again. Every row belongs to one stream, so streams may interleave in any way. The
+//! never folded again. What has a `due_at` is the work list of whoever sends. Every row belongs to one stream, so streams may interleave in any way. The
 //! recipient stays sealed.
 
-use domain::ids::{BookingId, NotificationId};
-use domain::notification::{Event as Notification, Notification as State};
+use domain::ids::{BookingId, CorrelationId, EventId, NotificationId};
+use domain::notification::{
+    Event as Notification, Notification as State, Status, retry_after_seconds,
+};
 use domain::{Aggregate as _, Event, RecordedEvent, Sealed, Tenant, Timestamp};
 
 use super::itineraries::wire_name;
@@ -47,6 +49,16 @@ row! {
         delivered_at: Option<Timestamp>,
         /// When it was given up.
         abandoned_at: Option<Timestamp>,
+        /// How many tries have failed.
+        attempt_failed: u32,
+        /// From when on it is to be sent, or sent again; null when nobody tries any more.
+        due_at: Option<Timestamp>,
+        /// The event that asks for it: its name at providers.
+        requested_by: EventId,
+        /// What the request and everything it caused have in common.
+        correlation_id: CorrelationId,
+        /// W3C trace context of the request.
+        traceparent: Option<String>,
         /// What the notification's own fold made of its events.
         state: Document<State>,
         /// The stream's version that the row is at.
@@ -58,6 +70,7 @@ row! {
     }
     indexes &[
         Index { name: "booking", kind: IndexKind::Ordered(&["tenant", "booking_id"]) },
+        Index { name: "due", kind: IndexKind::Present(&["due_at", "notification_id"]) },
         Index { name: "status", kind: IndexKind::Ordered(&["tenant", "status", "created_at"]) },
     ]
 }
@@ -71,7 +84,7 @@ impl Projection for Notifications {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static [&'static Table] {
@@ -128,6 +141,15 @@ impl Projection for Notifications {
         if let State::Known(message) = &row.state.0 {
             row.status = wire_name(&message.status);
             row.provider_reference.clone_from(&message.reference);
+            row.attempt_failed = message.attempt_failed;
+            row.due_at = match message.status {
+                Status::Requested => Some(row.created_at),
+                Status::Failed => {
+                    let wait = retry_after_seconds(message.attempt_failed);
+                    Some(at.plus_seconds(i64::from(wait)))
+                }
+                Status::Sent | Status::Delivered | Status::Abandoned => None,
+            };
         }
         row.version = event.envelope.version;
         row.updated_at = at;
@@ -156,6 +178,11 @@ fn begun(event: &RecordedEvent, happened: &Notification) -> Option<NotificationR
         sent_at: None,
         delivered_at: None,
         abandoned_at: None,
+        attempt_failed: 0,
+        due_at: None,
+        requested_by: event.envelope.event_id,
+        correlation_id: event.envelope.correlation_id,
+        traceparent: event.envelope.traceparent.clone(),
         state: Document::default(),
         version: 0,
         created_at: at,

@@ -44,7 +44,7 @@ pub use self::offers::OfferFilter;
 pub use self::sagas::{SagaDetail, SagaFilter, SagaState, TIMELINE_MAX};
 use self::statement::{Dialect, Sql, Statement};
 use self::work_lists::Spoiled;
-pub use self::work_lists::{HoldCursor, ProviderCursor, WORK_MAX, WorkCursor};
+pub use self::work_lists::{HoldCursor, NotificationCursor, ProviderCursor, WORK_MAX, WorkCursor};
 use crate::mysql::MysqlReaders;
 use crate::postgres::PostgresReaders;
 use crate::redis::RedisReaders;

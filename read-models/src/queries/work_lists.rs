@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use domain::Timestamp;
-use domain::ids::PaymentId;
+use domain::ids::{NotificationId, PaymentId};
 
 use super::itineraries::read;
 use super::statement::{Dialect, Sql, Statement};
 use super::{QueryError, ReadQueries};
 use crate::projection::encode_key;
 use crate::projections::{
-    OpenHoldRow, ProviderPaymentRow, ProviderRequestRow, SagaWorkRow, provider_requests, saga_work,
+    NotificationRow, OpenHoldRow, ProviderPaymentRow, ProviderRequestRow, SagaWorkRow,
+    provider_requests, saga_work,
 };
 use crate::row::Cell as _;
 use crate::store::ProjectionState;
@@ -47,6 +48,16 @@ impl From<&OpenHoldRow> for HoldCursor {
     fn from(row: &OpenHoldRow) -> Self {
         let (offer, hold) = (row.offer_id.into_value(), row.hold_id.into_value());
         Self([Value::Timestamp(row.expires_at), offer, hold])
+    }
+}
+
+/// Where a look at messages that are due goes on: behind this one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotificationCursor([Value; 2]);
+
+impl From<&NotificationRow> for NotificationCursor {
+    fn from(row: &NotificationRow) -> Self {
+        Self([row.due_at.into_value(), row.notification_id.into_value()])
     }
 }
 
@@ -180,6 +191,46 @@ impl ReadQueries {
         };
         let mut snapshot = self.executor.read(&[list.projection], Box::new(plan)).await?;
         Ok(snapshot.rows.remove(0))
+    }
+
+    /// The messages that are due, those behind the cursor, oldest first, at most [`WORK_MAX`].
+    ///
+    /// # Errors
+    /// [`QueryError::Store`].
+    pub async fn open_notifications(
+        &self,
+        now: Timestamp,
+        after: Option<NotificationCursor>,
+    ) -> Result<Vec<NotificationRow>, QueryError> {
+        let plan = move |states: &[ProjectionState], dialect| {
+            let mut sql = rows_of::<NotificationRow>(states, dialect);
+            sql.push(" WHERE e.due_at <= ").bind(Value::Timestamp(now));
+            if let Some(NotificationCursor([due_at, id])) = after {
+                sql.push(" AND (e.due_at, e.notification_id) > (");
+                sql.bind(due_at).push(", ").bind(id).push(")");
+            }
+            sql.push(" ORDER BY e.due_at, e.notification_id");
+            vec![limited::<NotificationRow>(sql)]
+        };
+        let mut snapshot = self.executor.read(&["notifications"], Box::new(plan)).await?;
+        Ok(read(snapshot.rows.remove(0))?)
+    }
+
+    /// One message, and what became of it.
+    ///
+    /// # Errors
+    /// [`QueryError::Store`].
+    pub async fn notification(
+        &self,
+        id: NotificationId,
+    ) -> Result<Option<NotificationRow>, QueryError> {
+        let plan = move |states: &[ProjectionState], dialect| {
+            let mut sql = rows_of::<NotificationRow>(states, dialect);
+            sql.push(" WHERE e.notification_id = ").bind(id.into_value());
+            vec![limited::<NotificationRow>(sql)]
+        };
+        let mut snapshot = self.executor.read(&["notifications"], Box::new(plan)).await?;
+        Ok(read::<NotificationRow>(snapshot.rows.remove(0))?.pop())
     }
 
     /// The payment that a provider speaks of, if it is one of ours.

@@ -33,7 +33,7 @@ struct Target {
     secrets: Vec<String>,
 }
 
-async fn from_loopback(
+pub(super) async fn from_loopback(
     Extension(Peer(peer)): Extension<Peer>,
     request: Request,
     next: Next,

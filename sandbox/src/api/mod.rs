@@ -7,6 +7,7 @@
 mod admin;
 mod call;
 mod intents;
+mod messages;
 mod records;
 
 use std::net::SocketAddr;
@@ -71,11 +72,13 @@ impl Api {
         let guarded = Router::new()
             .merge(intents::routes())
             .merge(records::routes())
+            .merge(messages::routes())
             .merge(admin::routes())
             .fallback(|| async { ApiError::unknown("route_unknown", "There is no such route.") })
             .layer(from_fn_with_state(self.clone(), authenticate));
         Router::new()
             .route("/health", get(|| async { StatusCode::NO_CONTENT }))
+            .merge(messages::shown())
             .merge(guarded)
             .with_state(self.clone())
     }

@@ -9,6 +9,7 @@ pub(crate) mod deliveries;
 mod entries;
 pub(crate) mod events;
 pub(crate) mod intents;
+pub(crate) mod messages;
 pub(crate) mod refunds;
 pub(crate) mod totals;
 

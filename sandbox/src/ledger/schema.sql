@@ -74,3 +74,17 @@ CREATE TABLE IF NOT EXISTS deliveries (
     last_outcome TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS deliveries_pending ON deliveries (due_at, number) WHERE state = 'pending';
+
+-- Messages to people: kept to be looked at, the oldest forgotten.
+CREATE TABLE IF NOT EXISTS messages (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    -- The sender's own name for it; the same is kept once. None for mail.
+    key TEXT UNIQUE,
+    channel TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    subject TEXT,
+    reference TEXT,
+    body TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;

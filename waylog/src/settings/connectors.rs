@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use clap::Args;
-use connectors::payment_provider::ProviderSettings;
+use connectors::notifications::MailSettings;
+use connectors::payment_provider::{CircuitSettings, ProviderSettings};
 use connectors::payments::ConnectorSettings;
 use service_kit::Secret;
+use service_kit::secret::ConnectionUrl;
 
 use super::WrongUse;
 
-/// Whom payments go through. Embedded, the sandbox in this process, unless somebody else is named.
+/// Whom payments and messages go through. Embedded, the sandbox in this process, unless a payment
+/// provider is named.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connectors")]
 pub(crate) struct ConnectorsSection {
@@ -23,6 +26,19 @@ pub(crate) struct ConnectorsSection {
     #[arg(long, env = "WAYLOG_WEBHOOK_SECRETS", value_name = "SECRET,...")]
     #[arg(value_delimiter = ',', hide_env_values = true)]
     pub(crate) webhook_secrets: Vec<Secret>,
+    /// The relay that mail goes through (smtp://[user:password@]host:port)
+    #[arg(long, env = "WAYLOG_SMTP_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) smtp_url: Option<ConnectionUrl>,
+    /// Who writes mail
+    #[arg(long, env = "WAYLOG_MAIL_FROM", value_name = "MAILBOX")]
+    #[arg(default_value = "Waylog <waylog@localhost>")]
+    pub(crate) mail_from: String,
+    /// The API for text messages, pushes and partners' webhooks (http://...)
+    #[arg(long, env = "WAYLOG_MESSAGE_API_URL", value_name = "URL")]
+    pub(crate) message_api_url: Option<String>,
+    /// What we prove ourselves to it with, and sign its messages, at least 16 bytes
+    #[arg(long, env = "WAYLOG_MESSAGE_API_SECRET", hide_env_values = true)]
+    pub(crate) message_api_secret: Option<Secret>,
     /// Requests to the payment provider at one time
     #[arg(long, env = "WAYLOG_PAYMENT_REQUESTS_MAX", default_value_t = 32)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -67,6 +83,11 @@ impl ConnectorsSection {
                  --payment-provider-url names; the sandbox inside has secrets of its own",
             ));
         }
+        if self.message_api_url.is_some() != self.message_api_secret.is_some() {
+            return Err(WrongUse::because(
+                "--message-api-url and --message-api-secret are needed together",
+            ));
+        }
         if self.provider_attempt_timeout_ms > self.provider_call_timeout_ms {
             return Err(WrongUse::because(
                 "--provider-attempt-timeout-ms is longer than --provider-call-timeout-ms, which \
@@ -76,7 +97,7 @@ impl ConnectorsSection {
         Ok(())
     }
 
-    /// What the client of the payment provider there is told.
+    /// What the client of the provider there is told.
     pub(crate) fn provider(&self, url: &str, secret: Secret) -> ProviderSettings {
         let mut settings = ProviderSettings::new(url, secret);
         settings.attempt_timeout = Duration::from_millis(self.provider_attempt_timeout_ms);
@@ -85,6 +106,20 @@ impl ConnectorsSection {
         settings.circuit.failures_max = self.provider_failures_max;
         settings.circuit.open_max = Duration::from_secs(self.provider_pause_seconds_max);
         settings
+    }
+
+    /// What the mailer over that relay is told.
+    pub(crate) fn mail(&self, url: &str) -> MailSettings {
+        MailSettings {
+            url: url.to_owned(),
+            from: self.mail_from.clone(),
+            timeout: Duration::from_millis(self.provider_attempt_timeout_ms),
+            circuit: CircuitSettings {
+                failures_max: self.provider_failures_max,
+                open_max: Duration::from_secs(self.provider_pause_seconds_max),
+                ..CircuitSettings::default()
+            },
+        }
     }
 
     /// What the payment connector is told.

@@ -11,8 +11,8 @@ use std::time::Duration;
 use metrics::{counter, gauge};
 use tokio::time::Instant;
 
-use super::telemetry::{CIRCUIT_OPENED, CIRCUIT_STATE};
-
+pub(crate) const STATE: &str = "waylog_provider_circuit_state";
+pub(crate) const OPENED: &str = "waylog_provider_circuit_opened_total";
 /// Openings whose length still doubles.
 const DOUBLINGS_MAX: u32 = 16;
 
@@ -63,12 +63,15 @@ impl CircuitState {
 /// The circuit of one provider.
 #[derive(Debug)]
 pub struct Circuit {
+    /// Whose it is, in metrics and logs.
+    provider: &'static str,
     settings: CircuitSettings,
     switch: Mutex<Switch>,
 }
 
 #[derive(Debug)]
 struct Switch {
+    provider: &'static str,
     position: Position,
     /// Changes with the position; what was let through before decides nothing any more.
     generation: u64,
@@ -99,11 +102,11 @@ pub(super) struct Passage<'a> {
 }
 
 impl Circuit {
-    pub(super) fn new(settings: CircuitSettings) -> Self {
+    pub(super) fn new(provider: &'static str, settings: CircuitSettings) -> Self {
         let position = Position::Closed { failures: 0 };
-        let switch = Mutex::new(Switch { position, generation: 0, openings: 0 });
-        gauge!(CIRCUIT_STATE).set(0);
-        Self { settings, switch }
+        let switch = Mutex::new(Switch { provider, position, generation: 0, openings: 0 });
+        gauge!(STATE, "provider" => provider).set(0);
+        Self { provider, settings, switch }
     }
 
     /// What it lets through now.
@@ -171,9 +174,9 @@ impl Circuit {
         let wait = self.settings.open_min.saturating_mul(factor).min(self.settings.open_max);
         switch.openings = switch.openings.saturating_add(1);
         switch.turn(Position::Open { until: Instant::now() + wait });
-        counter!(CIRCUIT_OPENED).increment(1);
-        let wait_ms = wait.as_millis();
-        tracing::warn!(wait_ms, "the payment provider keeps failing; calls are held back");
+        counter!(OPENED, "provider" => self.provider).increment(1);
+        let (provider, wait_ms) = (self.provider, wait.as_millis());
+        tracing::warn!(provider, wait_ms, "a provider keeps failing; calls are held back");
     }
 
     fn switch(&self) -> MutexGuard<'_, Switch> {
@@ -183,7 +186,7 @@ impl Circuit {
 
 impl Switch {
     fn turn(&mut self, position: Position) {
-        gauge!(CIRCUIT_STATE).set(match position {
+        gauge!(STATE, "provider" => self.provider).set(match position {
             Position::Closed { .. } => 0,
             Position::Probing => 1,
             Position::Open { .. } => 2,
@@ -220,7 +223,8 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn circuit() -> Circuit {
-        Circuit::new(CircuitSettings { failures_max: 2, open_min: SECOND, open_max: 4 * SECOND })
+        let settings = CircuitSettings { failures_max: 2, open_min: SECOND, open_max: 4 * SECOND };
+        Circuit::new("test", settings)
     }
 
     fn call(circuit: &Circuit, succeeds: bool) -> Result<(), Duration> {

@@ -1,0 +1,192 @@
+//! Notifications: from requested messages in the log to people, and what became of them back into
+//! the log.
+//!
+//! What is open is a projection, and nothing else is kept: this process may die at any point, and
+//! any number of it may run. Each message has one name outside, the id of the event that asks for it
+//! (a mail's Message-ID, an API's idempotency key), and what came of a try is recorded under an id
+//! that follows from both.
+//!
+//! Promises:
+//! - who is written to is unsealed at the moment of sending, and nowhere kept; who was forgotten is
+//!   not written to, and the message is abandoned;
+//! - a try whose outcome is not known is made again under the same name. An API that honours it
+//!   takes the message once; a mail may then arrive twice, which is mail's nature;
+//! - a message is sent, or abandoned with a reason, within a day.
+
+mod letters;
+mod mail;
+mod message_api;
+mod sending;
+mod settings;
+mod telemetry;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use domain::ids::EventId;
+use keys::Keyring;
+use lanes::{Came, CommandPort, Piece, Rounds, SystemActor, WallClock, WorkList};
+use read_models::ReadQueries;
+use read_models::projections::NotificationRow;
+use read_models::queries::{NotificationCursor, QueryError, WORK_MAX};
+use tokio_util::sync::CancellationToken;
+
+use crate::payment_provider::{Doubt, Obstacle, Refusal};
+use letters::Letter;
+pub use mail::{MailSettings, Mailer};
+pub use message_api::MessageApi;
+use sending::Sender;
+pub use settings::{ChannelError, NotificationSettings};
+pub use telemetry::describe_metrics;
+
+/// Who records what became of messages.
+const ACTOR: SystemActor = SystemActor("notifications");
+
+/// What one try to send brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sending {
+    /// It was taken.
+    Taken {
+        /// The other side's name for it, if it has one.
+        reference: Option<String>,
+        /// Whether it reached its recipient already.
+        delivered: bool,
+    },
+    /// It was refused, for good.
+    Refused(Refusal),
+    /// It was refused for now.
+    Later(Refusal),
+    /// It may have been taken.
+    Unknown(Doubt),
+    /// Nobody was asked.
+    NotTried(Obstacle),
+}
+
+/// A message that is ready to go.
+pub struct Message<'a> {
+    /// Its name outside, the same for every try.
+    pub name: EventId,
+    /// `email`, `sms`, `push` or `webhook`.
+    pub channel: &'a str,
+    /// The address, number or device; none when the channel knows.
+    pub to: Option<&'a str>,
+    /// Its text.
+    pub letter: &'a Letter,
+}
+
+/// A way to people.
+#[async_trait::async_trait]
+pub trait Channel: Send + Sync {
+    /// Tries once.
+    async fn send(&self, message: &Message<'_>) -> Sending;
+}
+
+/// The ways that there are.
+#[derive(Clone, Default)]
+pub struct Channels {
+    /// For `email`.
+    pub mail: Option<Arc<dyn Channel>>,
+    /// For `sms`, `push` and `webhook`.
+    pub api: Option<Arc<dyn Channel>>,
+}
+
+impl Channels {
+    fn of(&self, channel: &str) -> Option<&dyn Channel> {
+        let way = if channel == "email" { &self.mail } else { &self.api };
+        way.as_deref()
+    }
+}
+
+/// How the connector stands, for the health check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What keeps it from working, if anything does.
+    pub trouble: Option<String>,
+    /// What the last try left to be desired, if anything.
+    pub provider: Option<&'static str>,
+    /// Messages that it works on now.
+    pub running: usize,
+}
+
+/// Works through what is to be sent, until it is stopped.
+pub struct NotificationConnector {
+    rounds: Rounds<OpenNotifications>,
+    provider: Arc<Mutex<Option<&'static str>>>,
+}
+
+/// The list of messages that are neither sent nor given up.
+struct OpenNotifications {
+    queries: Arc<ReadQueries>,
+    clock: Arc<dyn WallClock>,
+    sender: Sender,
+}
+
+impl NotificationConnector {
+    /// A connector between these. It does nothing before [`NotificationConnector::run`].
+    #[must_use]
+    pub fn new(
+        queries: Arc<ReadQueries>,
+        port: Arc<dyn CommandPort>,
+        keyring: Keyring,
+        channels: Channels,
+        clock: Arc<dyn WallClock>,
+        settings: &NotificationSettings,
+    ) -> Self {
+        let provider = Arc::new(Mutex::new(None));
+        let standing = Arc::clone(&provider);
+        let sender = Sender { port, keyring, channels, clock: Arc::clone(&clock), standing };
+        let list = OpenNotifications { queries, clock, sender };
+        Self { rounds: Rounds::new(Arc::new(list), settings.rounds()), provider }
+    }
+
+    /// How it stands, whenever it is asked.
+    pub fn watch(&self) -> impl Fn() -> Standing + Send + Sync + 'static {
+        let (rounds, provider) = (self.rounds.watch(), Arc::clone(&self.provider));
+        move || {
+            let lanes::Standing { trouble, running } = rounds();
+            let provider = *provider.lock().unwrap_or_else(PoisonError::into_inner);
+            Standing { trouble, provider, running }
+        }
+    }
+
+    /// Runs until it is told to stop, and waits then a moment for what is on its way.
+    pub async fn run(self, stopping: CancellationToken) {
+        self.rounds.run(stopping).await;
+    }
+}
+
+#[async_trait::async_trait]
+impl WorkList for OpenNotifications {
+    type Entry = NotificationRow;
+    /// The message and how often it failed: a failure that is recorded is another thing to do.
+    type Key = (EventId, u32);
+    type Cursor = NotificationCursor;
+    type Error = QueryError;
+
+    fn name(&self) -> &'static str {
+        "notifications"
+    }
+
+    async fn look(
+        &self,
+        after: Option<NotificationCursor>,
+    ) -> Result<Piece<NotificationRow, NotificationCursor>, QueryError> {
+        let entries = self.queries.open_notifications(self.clock.now(), after).await?;
+        telemetry::open(entries.len());
+        let full = entries.len() == WORK_MAX as usize;
+        let more = entries.last().filter(|_| full).map(NotificationCursor::from);
+        Ok(Piece { entries, more })
+    }
+
+    fn key(&self, row: &NotificationRow) -> Self::Key {
+        (row.requested_by, row.attempt_failed)
+    }
+
+    /// Mail that is away holds up nothing but mail.
+    fn group(&self, row: &NotificationRow) -> u32 {
+        u32::from(row.channel != "email")
+    }
+
+    async fn run(&self, row: NotificationRow) -> Came {
+        self.sender.run(&row).await
+    }
+}

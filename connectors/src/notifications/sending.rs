@@ -1,0 +1,182 @@
+//! One message: opened, written, sent, and what came of it recorded.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use domain::ids::CommandId;
+use domain::notification::{self, Command as Notification};
+use domain::{Category, Command, StreamName, derive};
+use keys::{KeyError, Keyring, Opened, Purpose};
+use lanes::{Came, Cause, CommandError, CommandPort, WallClock};
+use read_models::projections::NotificationRow;
+use serde::Deserialize;
+
+use super::letters::letter;
+use super::{ACTOR, Channels, Message, Sending, telemetry};
+use crate::payment_provider::Refusal;
+
+/// Sends what is to be sent.
+pub(super) struct Sender {
+    pub(super) port: Arc<dyn CommandPort>,
+    pub(super) keyring: Keyring,
+    pub(super) channels: Channels,
+    pub(super) clock: Arc<dyn WallClock>,
+    /// What the last try left to be desired.
+    pub(super) standing: Arc<Mutex<Option<&'static str>>>,
+}
+
+/// Who is written to, as the booking sealed them; what else is known of them stays unread.
+#[derive(Default, Deserialize)]
+struct Recipient {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    phone: Option<String>,
+}
+
+/// Why nothing is sent.
+enum Not {
+    /// Nor ever will be.
+    Ever(&'static str),
+    /// The keys are away.
+    Now(KeyError),
+}
+
+impl Sender {
+    pub(super) async fn run(&self, row: &NotificationRow) -> Came {
+        let age = self.clock.now().micros() - row.created_at.micros();
+        if age > i64::from(notification::GIVE_UP_SECONDS) * 1_000_000 {
+            return self.abandon(row, "not sent within a day").await;
+        }
+        let Some(channel) = self.channels.of(&row.channel) else {
+            self.note(Some("channel_without_provider"));
+            return Came::Failed;
+        };
+        let recipient = match self.open(row).await {
+            Ok(recipient) => recipient,
+            Err(Not::Ever(reason)) => return self.abandon(row, reason).await,
+            Err(Not::Now(error)) => {
+                tracing::warn!(notification_id = %row.notification_id.0, code = error.code(),
+                    %error, "a message waits for the keys");
+                return Came::Failed;
+            }
+        };
+        let to = match row.channel.as_str() {
+            "email" => recipient.email.as_deref().ok_or("the recipient has no mail address"),
+            "sms" => recipient.phone.as_deref().ok_or("the recipient has no phone number"),
+            _ => Ok(""),
+        };
+        let to = match to {
+            Ok(to) => Some(to).filter(|to| !to.is_empty()),
+            Err(reason) => return self.abandon(row, reason).await,
+        };
+        let Some(letter) = letter(row, &recipient.name) else {
+            return self.abandon(row, "nobody has written such a text").await;
+        };
+        let (name, channel_name) = (row.requested_by, row.channel.as_str());
+        let message = Message { name, channel: channel_name, to, letter: &letter };
+        let sending = channel.send(&message).await;
+        self.record(row, sending).await
+    }
+
+    /// Opens who is written to, for as long as this try lasts.
+    async fn open(&self, row: &NotificationRow) -> Result<Recipient, Not> {
+        let Some(sealed) = &row.recipient.0 else { return Ok(Recipient::default()) };
+        match self.keyring.open(sealed, Purpose::Traveller).await {
+            Ok(Opened::Plain(text)) => {
+                serde_json::from_str(&text).map_err(|_| Not::Ever("the recipient cannot be read"))
+            }
+            Ok(Opened::Forgotten) => Err(Not::Ever("the recipient was forgotten")),
+            Err(KeyError::Damaged(_)) => Err(Not::Ever("the recipient's seal is damaged")),
+            Err(error) => Err(Not::Now(error)),
+        }
+    }
+
+    async fn record(&self, row: &NotificationRow, sending: Sending) -> Came {
+        let attempt = row.attempt_failed + 1;
+        let failed = |Refusal { code, message }: Refusal| Notification::RecordFailed {
+            attempt,
+            code,
+            message,
+        };
+        let give_up = |reason: String| Notification::Abandon { reason };
+        let enough = attempt >= notification::ATTEMPTS_MAX;
+        let (outcome, trouble, said) = match sending {
+            Sending::Taken { reference, delivered } => {
+                let mut said = vec![Notification::RecordSent { reference }];
+                if delivered {
+                    said.push(Notification::RecordDelivered {});
+                }
+                ("taken", None, said)
+            }
+            Sending::Refused(refusal) => {
+                let reason = format!("refused for good: {}", refusal.code);
+                ("refused", None, vec![failed(refusal), give_up(reason)])
+            }
+            Sending::Later(refusal) => {
+                let mut said = vec![failed(refusal)];
+                said.extend(enough.then(|| give_up("refused too often".to_owned())));
+                ("later", None, said)
+            }
+            Sending::Unknown(doubt) => {
+                let code = doubt.code();
+                let refusal = Refusal { code: code.to_owned(), message: doubt.to_string() };
+                let mut said = vec![failed(refusal)];
+                said.extend(enough.then(|| give_up("no answer, too often".to_owned())));
+                ("unknown", Some(code), said)
+            }
+            Sending::NotTried(obstacle) => {
+                telemetry::tried(&row.channel, "not_tried");
+                self.note(Some(obstacle.code()));
+                return Came::Failed;
+            }
+        };
+        telemetry::tried(&row.channel, outcome);
+        self.note(trouble);
+        self.tell(row, said).await
+    }
+
+    async fn abandon(&self, row: &NotificationRow, reason: &str) -> Came {
+        telemetry::tried(&row.channel, "abandoned");
+        self.tell(row, vec![Notification::Abandon { reason: reason.to_owned() }]).await
+    }
+
+    /// Records what came of it. What is not known to be recorded is sent and recorded again.
+    async fn tell(&self, row: &NotificationRow, said: Vec<Notification>) -> Came {
+        let stream = StreamName::new(Category::Notification, row.notification_id.0);
+        let asked_by = row.requested_by.0;
+        let cause = Cause {
+            tenant: row.tenant.clone(),
+            correlation_id: row.correlation_id,
+            causation_id: asked_by,
+            traceparent: row.traceparent.clone(),
+        };
+        for command in said {
+            let name = command.name();
+            let command = Command::Notification(command);
+            let text = serde_json::to_vec(&command).expect("commands are JSON");
+            let parts = [asked_by.as_bytes().as_slice(), &text];
+            let id = CommandId(derive::id("notification-answer", Some(asked_by), &parts));
+            let request = ACTOR.request(stream, id, (&command.clone(), command), &cause);
+            match self.port.send(request).await {
+                Ok(_) => tracing::debug!(%stream, name, "what became of a message is recorded"),
+                Err(CommandError::Refused(refusal)) => {
+                    tracing::warn!(%stream, name, code = refusal.code,
+                        "a notification does not take what became of it");
+                    return Came::Failed;
+                }
+                Err(error) => {
+                    tracing::info!(%stream, name, code = error.code(), %error,
+                        "what became of a message is recorded later, under the same id");
+                    return Came::Failed;
+                }
+            }
+        }
+        Came::Done
+    }
+
+    fn note(&self, trouble: Option<&'static str>) {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+}

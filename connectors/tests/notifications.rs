@@ -1,0 +1,270 @@
+//! Notifications from the log to people: a real log, real lanes, keys, and the sandbox, which keeps
+//! what it is given.
+
+#![cfg(test)]
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use connectors::notifications::{
+    Channel as Way, Channels, MailSettings, Mailer, MessageApi, NotificationConnector,
+    NotificationSettings,
+};
+use connectors::payment_provider::{CircuitSettings, ProviderSettings};
+use domain::ids::{BookingId, CommandId, CorrelationId, NotificationId, PersonId};
+use domain::notification::{Channel, Command};
+use domain::{Category, Sealed, StreamName, Tenant};
+use event_log::{EmbeddedLog, EmbeddedOptions};
+use keys::testing::{KeyWorld as _, SqliteKeyWorld};
+use keys::{Keyring, KeyringSettings, Purpose};
+use lanes::{Cause, CommandPort, Lanes, LanesParts, SystemActor, SystemClock};
+use projectors::{Placement, ProjectorSettings, Projectors};
+use read_models::projections::{NotificationRow, Notifications};
+use read_models::{ReadQueries, SqliteReadStore, SqliteReaders, SqliteSettings};
+use sandbox::{ApiSecret, FaultKind, Faults, Operation, PlannedFault, Sandbox, Settings};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const SECRET: &str = "sk_test_of_these_tests";
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct World {
+    port: Arc<dyn CommandPort>,
+    queries: Arc<ReadQueries>,
+    keyring: Keyring,
+    faults: Arc<Faults>,
+    url: String,
+    lanes: Arc<Lanes>,
+    projectors: Projectors,
+    tasks: Vec<JoinHandle<()>>,
+    client: reqwest::Client,
+    stopping: CancellationToken,
+    _keys: SqliteKeyWorld,
+    _dir: TempDir,
+}
+
+async fn until<T, F: Future<Output = Option<T>>>(what: &str, condition: impl Fn() -> F) -> T {
+    let end = Instant::now() + PATIENCE;
+    let mut pause = tokio::time::interval(Duration::from_millis(20));
+    loop {
+        if let Some(found) = condition().await {
+            return found;
+        }
+        assert!(Instant::now() < end, "did not happen in time: {what}");
+        pause.tick().await;
+    }
+}
+
+impl World {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let log = EmbeddedLog::open(&dir.path().join("log"), EmbeddedOptions::default()).unwrap();
+        let (codec, log) = (Arc::new(log.codec().unwrap()), Arc::new(log));
+        let parts = LanesParts::new(Arc::clone(&log) as _, Arc::clone(&codec));
+        let lanes = Arc::new(Lanes::start(parts).await.unwrap());
+        let read = dir.path().join("read.sqlite");
+        let store = SqliteReadStore::open(&read, SqliteSettings::default()).unwrap();
+        let placement = Placement { projection: Arc::new(Notifications), store: Arc::new(store) };
+        let settings = ProjectorSettings::default();
+        let projectors = Projectors::start(log, codec, vec![placement], settings);
+        let readers = until("the read models are there", || async {
+            SqliteReaders::open(&read, &SqliteSettings::default()).ok()
+        })
+        .await;
+        let queries = Arc::new(ReadQueries::sqlite(readers));
+        until("the projection is live", || async { queries.position("notifications").await.ok() })
+            .await;
+        let keys = SqliteKeyWorld::new();
+        let keyring = keys.keyring(KeyringSettings::default());
+
+        let secret = ApiSecret::new(SECRET).unwrap();
+        let file = dir.path().join("sandbox.sqlite");
+        let sandbox = Sandbox::open(&Settings::new(file, secret)).unwrap();
+        let (faults, mail) = (sandbox.faults(), sandbox.mail());
+        let http = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let smtp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", http.local_addr().unwrap());
+        let smtp_url = format!("smtp://{}", smtp.local_addr().unwrap());
+        let mut tasks = vec![
+            tokio::spawn(sandbox.serve(http, std::future::pending())),
+            tokio::spawn(mail.serve(smtp, std::future::pending())),
+        ];
+        let connector = NotificationConnector::new(
+            Arc::clone(&queries),
+            lanes.port(),
+            keyring.clone(),
+            channels(&smtp_url, &url),
+            Arc::new(SystemClock),
+            &NotificationSettings::default(),
+        );
+        let stopping = CancellationToken::new();
+        tasks.push(tokio::spawn(connector.run(stopping.clone())));
+        Self {
+            port: lanes.port(),
+            queries,
+            keyring,
+            faults,
+            url,
+            lanes,
+            projectors,
+            tasks,
+            client: reqwest::Client::new(),
+            stopping,
+            _keys: keys,
+            _dir: dir,
+        }
+    }
+
+    async fn sealed(&self, person: PersonId, who: &Value) -> Sealed {
+        self.keyring.seal(person, Purpose::Traveller, &who.to_string()).await.unwrap()
+    }
+
+    /// Asks for a message as a booking's saga would.
+    async fn ask(&self, channel: Channel, locale: &str, recipient: Option<Sealed>) -> Uuid {
+        let id = Uuid::now_v7();
+        let total = json!({ "amount": 12_900, "currency": "EUR" });
+        let command = domain::Command::Notification(Command::Request {
+            notification_id: NotificationId(id),
+            booking_id: BookingId(Uuid::from_u128(7)),
+            template: "booking-confirmed".to_owned(),
+            channel,
+            locale: locale.to_owned(),
+            recipient,
+            facts: json!({ "total": total }).to_string(),
+        });
+        let cause = Cause {
+            tenant: Tenant::default(),
+            correlation_id: CorrelationId(id),
+            causation_id: id,
+            traceparent: None,
+        };
+        let stream = StreamName::new(Category::Notification, id);
+        let said = (&command.clone(), command);
+        let request = SystemActor("sagas").request(stream, CommandId(id), said, &cause);
+        self.port.send(request).await.unwrap();
+        id
+    }
+
+    /// The message, once it stands there.
+    async fn row(&self, id: Uuid, status: &str) -> NotificationRow {
+        until(status, || async {
+            let row = self.queries.notification(NotificationId(id)).await.unwrap()?;
+            (row.status == status).then_some(row)
+        })
+        .await
+    }
+
+    /// What the sandbox was given.
+    async fn messages(&self) -> Vec<Value> {
+        let url = format!("{}/admin/messages", self.url);
+        let answer: Value = self.client.get(url).send().await.unwrap().json().await.unwrap();
+        answer["data"].as_array().unwrap().clone()
+    }
+
+    async fn end(self) {
+        self.stopping.cancel();
+        self.tasks.iter().for_each(JoinHandle::abort);
+        assert!(self.projectors.shutdown(PATIENCE).await);
+        self.lanes.shutdown().await;
+    }
+}
+
+fn channels(smtp_url: &str, url: &str) -> Channels {
+    let mail = Mailer::new(MailSettings {
+        url: smtp_url.to_owned(),
+        from: "Waylog <trips@example.org>".to_owned(),
+        timeout: Duration::from_secs(5),
+        circuit: CircuitSettings::default(),
+    });
+    let api = MessageApi::new(ProviderSettings::new(url, SECRET.parse().unwrap()));
+    Channels {
+        mail: Some(Arc::new(mail.unwrap()) as Arc<dyn Way>),
+        api: Some(Arc::new(api.unwrap()) as Arc<dyn Way>),
+    }
+}
+
+fn person(number: u128) -> PersonId {
+    PersonId(Uuid::from_u128(number))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mail_arrives_in_the_readers_language_under_the_name_of_its_event() {
+    let world = World::new().await;
+    let ada = json!({ "name": "Ada Lovelace", "email": "ada@example.org" });
+    let ada = world.sealed(person(1), &ada).await;
+
+    let english = world.ask(Channel::Email, "pt-PT", Some(ada.clone())).await;
+    let row = world.row(english, "sent").await;
+    let german = world.ask(Channel::Email, "de-AT", Some(ada)).await;
+    world.row(german, "sent").await;
+
+    let messages = world.messages().await;
+    assert_eq!(messages.len(), 2, "{messages:#?}");
+    assert_eq!(messages[0]["recipient"], "ada@example.org");
+    assert_eq!(messages[0]["subject"], "Your trip is booked");
+    assert_eq!(messages[0]["reference"], format!("<{}@example.org>", row.requested_by.0));
+    let body = messages[0]["body"].as_str().unwrap();
+    assert!(body.contains("Ada Lovelace") && body.contains("129.00 EUR"), "{body}");
+    assert_eq!(messages[1]["subject"], "Ihre Reise ist gebucht");
+    assert!(row.sent_at.is_some() && row.due_at.is_none());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_be_reached_is_given_up_with_a_reason_and_who_is_busy_tried_again() {
+    let world = World::new().await;
+    let of = |n: u128, who: Value| {
+        let world = &world;
+        async move { Some(world.sealed(person(n), &who).await) }
+    };
+    let nobody = of(1, json!({ "name": "A", "email": "no-such-mailbox@example.org" })).await;
+    let busy = of(2, json!({ "name": "B", "email": "busy@example.org" })).await;
+    let without = of(3, json!({ "name": "C", "phone": "+49301" })).await;
+    let forgotten = of(4, json!({ "name": "D", "email": "d@example.org" })).await;
+    world.keyring.forget(person(4)).await.unwrap();
+
+    let refused = world.ask(Channel::Email, "en", nobody).await;
+    let later = world.ask(Channel::Email, "en", busy).await;
+    let unreachable = world.ask(Channel::Email, "en", without).await;
+    let erased = world.ask(Channel::Email, "en", forgotten).await;
+
+    assert_eq!(world.row(refused, "abandoned").await.failure_code.as_deref(), Some("smtp_550"));
+    for given_up in [unreachable, erased] {
+        assert_eq!(world.row(given_up, "abandoned").await.attempt_failed, 0, "never tried");
+    }
+    let tried_again = until("a second try", || async {
+        let row = world.queries.notification(NotificationId(later)).await.unwrap()?;
+        (row.attempt_failed >= 2).then_some(row)
+    })
+    .await;
+    assert_eq!((tried_again.status.as_str(), tried_again.due_at.is_some()), ("failed", true));
+    assert_eq!(world.messages().await, Vec::<Value>::new());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_message_whose_answer_is_lost_is_taken_once() {
+    let world = World::new().await;
+    let fault = sandbox::Fault { kind: FaultKind::DropAfter, delay_ms: 0 };
+    let lost = PlannedFault { operation: Operation::Message, fault, calls: 4 };
+    world.faults.plan(lost).unwrap();
+    let ada = json!({ "name": "Ada", "phone": "+351210000000" });
+    let ada = world.sealed(person(1), &ada).await;
+
+    let id = world.ask(Channel::Sms, "en", Some(ada)).await;
+    let hook = world.ask(Channel::Webhook, "en", None).await;
+
+    let row = world.row(id, "delivered").await;
+    world.row(hook, "delivered").await;
+    assert!(row.attempt_failed >= 1, "the outcome was not known: {row:?}");
+    let messages = world.messages().await;
+    let to = |number: &str| messages.iter().filter(|one| one["recipient"] == number).count();
+    assert_eq!((messages.len(), to("+351210000000")), (2, 1), "{messages:#?}");
+    world.end().await;
+}
