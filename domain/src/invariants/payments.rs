@@ -135,6 +135,7 @@ fn about(event: &Event) -> (BookingId, Option<Money>) {
         Event::RefundRequested(e) => (e.booking_id, None),
         Event::Refunded(e) => (e.booking_id, None),
         Event::RefundFailed(e) => (e.booking_id, None),
+        Event::WatchRequested(e) => (e.booking_id, None),
     }
 }
 
@@ -199,6 +200,8 @@ impl Sums {
             Event::RefundFailed(e) => {
                 self.pending.remove(&e.refund_id);
             }
+            // It says that something is still to be undone, and moves nothing.
+            Event::WatchRequested(_) => {}
         }
     }
 
