@@ -20,8 +20,9 @@ use keys::testing::{KeyWorld as _, SqliteKeyWorld};
 use keys::{Keyring, KeyringSettings, Purpose};
 use lanes::{Cause, CommandPort, Lanes, LanesParts, SystemActor, SystemClock};
 use projectors::{Placement, ProjectorSettings, Projectors};
-use read_models::projections::{NotificationRow, Notifications};
-use read_models::{ReadQueries, SqliteReadStore, SqliteReaders, SqliteSettings};
+use read_models::projections::{Bookings, NotificationRow, Notifications};
+use read_models::queries::Viewer;
+use read_models::{ReadQueries, ReadStore, SqliteReadStore, SqliteReaders, SqliteSettings};
 use sandbox::{ApiSecret, FaultKind, Faults, Operation, PlannedFault, Sandbox, Settings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -70,16 +71,20 @@ impl World {
         let lanes = Arc::new(Lanes::start(parts).await.unwrap());
         let read = dir.path().join("read.sqlite");
         let store = SqliteReadStore::open(&read, SqliteSettings::default()).unwrap();
-        let placement = Placement { projection: Arc::new(Notifications), store: Arc::new(store) };
+        let store: Arc<dyn ReadStore> = Arc::new(store);
+        let placed = |projection| Placement { projection, store: Arc::clone(&store) };
+        let placements = vec![placed(Arc::new(Notifications)), placed(Arc::new(Bookings))];
         let settings = ProjectorSettings::default();
-        let projectors = Projectors::start(log, codec, vec![placement], settings);
+        let projectors = Projectors::start(log, codec, placements, settings);
         let readers = until("the read models are there", || async {
             SqliteReaders::open(&read, &SqliteSettings::default()).ok()
         })
         .await;
         let queries = Arc::new(ReadQueries::sqlite(readers));
-        until("the projection is live", || async { queries.position("notifications").await.ok() })
-            .await;
+        for projection in ["notifications", "bookings"] {
+            until("the projection is live", || async { queries.position(projection).await.ok() })
+                .await;
+        }
         let keys = SqliteKeyWorld::new();
         let keyring = keys.keyring(KeyringSettings::default());
 
@@ -151,10 +156,15 @@ impl World {
         id
     }
 
+    async fn found(&self, id: Uuid) -> Option<NotificationRow> {
+        let (tenant, id) = (Tenant::default(), NotificationId(id));
+        self.queries.notification(&tenant, Viewer::Operator, id).await.unwrap().value
+    }
+
     /// The message, once it stands there.
     async fn row(&self, id: Uuid, status: &str) -> NotificationRow {
         until(status, || async {
-            let row = self.queries.notification(NotificationId(id)).await.unwrap()?;
+            let row = self.found(id).await?;
             (row.status == status).then_some(row)
         })
         .await
@@ -240,7 +250,7 @@ async fn who_cannot_be_reached_is_given_up_with_a_reason_and_who_is_busy_tried_a
         assert_eq!(world.row(given_up, "abandoned").await.attempt_failed, 0, "never tried");
     }
     let tried_again = until("a second try", || async {
-        let row = world.queries.notification(NotificationId(later)).await.unwrap()?;
+        let row = world.found(later).await?;
         (row.attempt_failed >= 2).then_some(row)
     })
     .await;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use domain::Timestamp;
-use domain::ids::{NotificationId, PaymentId};
+use domain::ids::PaymentId;
 
 use super::itineraries::read;
 use super::statement::{Dialect, Sql, Statement};
@@ -144,6 +144,26 @@ impl ReadQueries {
         self.work(list).await
     }
 
+    /// The messages that are due, those behind the cursor, oldest first, at most [`WORK_MAX`].
+    ///
+    /// # Errors
+    /// [`QueryError::Store`].
+    pub async fn open_notifications(
+        &self,
+        now: Timestamp,
+        after: Option<NotificationCursor>,
+    ) -> Result<Vec<NotificationRow>, QueryError> {
+        let list = List {
+            projection: "notifications",
+            order: &["due_at", "notification_id"],
+            after: after.map(|NotificationCursor(values)| values.to_vec()),
+            narrow: move |sql: &mut Sql| {
+                sql.push("e.due_at <= ").bind(Value::Timestamp(now));
+            },
+        };
+        self.work(list).await
+    }
+
     /// Up to [`WORK_MAX`] rows of a list. One that cannot be read is passed over, so that it holds
     /// up nobody else's work: it is told of once, and counted.
     async fn work<R: Row>(
@@ -191,46 +211,6 @@ impl ReadQueries {
         };
         let mut snapshot = self.executor.read(&[list.projection], Box::new(plan)).await?;
         Ok(snapshot.rows.remove(0))
-    }
-
-    /// The messages that are due, those behind the cursor, oldest first, at most [`WORK_MAX`].
-    ///
-    /// # Errors
-    /// [`QueryError::Store`].
-    pub async fn open_notifications(
-        &self,
-        now: Timestamp,
-        after: Option<NotificationCursor>,
-    ) -> Result<Vec<NotificationRow>, QueryError> {
-        let plan = move |states: &[ProjectionState], dialect| {
-            let mut sql = rows_of::<NotificationRow>(states, dialect);
-            sql.push(" WHERE e.due_at <= ").bind(Value::Timestamp(now));
-            if let Some(NotificationCursor([due_at, id])) = after {
-                sql.push(" AND (e.due_at, e.notification_id) > (");
-                sql.bind(due_at).push(", ").bind(id).push(")");
-            }
-            sql.push(" ORDER BY e.due_at, e.notification_id");
-            vec![limited::<NotificationRow>(sql)]
-        };
-        let mut snapshot = self.executor.read(&["notifications"], Box::new(plan)).await?;
-        Ok(read(snapshot.rows.remove(0))?)
-    }
-
-    /// One message, and what became of it.
-    ///
-    /// # Errors
-    /// [`QueryError::Store`].
-    pub async fn notification(
-        &self,
-        id: NotificationId,
-    ) -> Result<Option<NotificationRow>, QueryError> {
-        let plan = move |states: &[ProjectionState], dialect| {
-            let mut sql = rows_of::<NotificationRow>(states, dialect);
-            sql.push(" WHERE e.notification_id = ").bind(id.into_value());
-            vec![limited::<NotificationRow>(sql)]
-        };
-        let mut snapshot = self.executor.read(&["notifications"], Box::new(plan)).await?;
-        Ok(read::<NotificationRow>(snapshot.rows.remove(0))?.pop())
     }
 
     /// The payment that a provider speaks of, if it is one of ours.
