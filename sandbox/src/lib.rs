@@ -1,6 +1,6 @@
 //! The payment provider's API as a real server, for development and tests: HTTP, idempotency keys,
-//! signed webhooks, and a ledger of its own in one SQLite file. Beside it, a mail server and a message
-//! API that keep what they are given, so that it can be looked at.
+//! signed webhooks, and a ledger of its own in one SQLite file. Beside it, a mail server and a
+//! message API that keep what they are given, so that it can be looked at.
 //!
 //! It knows nothing of whoever calls it. What it promises:
 //! - an answer that says that money moved is given after the ledger's commit was synced to disk;

@@ -1,8 +1,8 @@
 //! The mail side: a small SMTP server that takes every message and keeps it in the ledger, so that
 //! it can be looked at. It relays nothing.
 //!
-//! Addresses misbehave by their local part: `no-such-mailbox@...` is refused for good, `busy@...` for
-//! now. Whatever was answered 250 is in the ledger, synced to disk.
+//! Addresses misbehave by their local part: `no-such-mailbox@...` is refused for good, `busy@...`
+//! for now. Whatever was answered 250 is in the ledger, synced to disk.
 
 use std::pin::pin;
 use std::time::Duration;

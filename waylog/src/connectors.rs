@@ -1,5 +1,5 @@
-//! The service `connectors`: payments between the log and their provider, and messages to people. An
-//! embedded system that names no payment provider gets the sandbox: a server of its own on the
+//! The service `connectors`: payments between the log and their provider, and messages to people.
+//! An embedded system that names no payment provider gets the sandbox: a server of its own on the
 //! loopback, inside this process.
 
 use std::fmt::Write as _;

@@ -2,9 +2,9 @@
 //! the log.
 //!
 //! What is open is a projection, and nothing else is kept: this process may die at any point, and
-//! any number of it may run. Each message has one name outside, the id of the event that asks for it
-//! (a mail's Message-ID, an API's idempotency key), and what came of a try is recorded under an id
-//! that follows from both.
+//! any number of it may run. Each message has one name outside, the id of the event that asks for
+//! it (a mail's Message-ID, an API's idempotency key), and what came of a try is recorded under an
+//! id that follows from both.
 //!
 //! Promises:
 //! - who is written to is unsealed at the moment of sending, and nowhere kept; who was forgotten is

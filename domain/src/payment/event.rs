@@ -194,8 +194,8 @@ payloads! {
 }
 
 payloads! {
-    /// `payment-watch-requested`: a void or refund that the payment asked for itself has failed, and
-    /// no process is there to try it again. Carries what one needs for that.
+    /// `payment-watch-requested`: a void or refund that the payment asked for itself has failed,
+    /// and no process is there to try it again. Carries what one needs for that.
     PaymentWatchRequested {
         /// The account that owns the booking.
         account_id: AccountId,

@@ -1,8 +1,8 @@
 //! The saga that sees to it that a payment gives back what it meant to.
 //!
 //! A payment undoes by itself what its provider does too late (a success after a time-out or a
-//! void). When the provider refuses that, the payment asks for the watch: the booking's own saga may
-//! have ended long ago. One saga for each such failure.
+//! void). When the provider refuses that, the payment asks for the watch: the booking's own saga
+//! may have ended long ago. One saga for each such failure.
 //!
 //! | # | step | command | compensation |
 //! |---|---|---|---|

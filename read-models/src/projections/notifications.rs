@@ -2,8 +2,8 @@
 //! notification).
 //!
 //! A repeat is harmless because rows and vector move together: an event at or before the vector is
-//! never folded again. What has a `due_at` is the work list of whoever sends. Every row belongs to one stream, so streams may interleave in any way. The
-//! recipient stays sealed.
+//! never folded again. What has a `due_at` is the work list of whoever sends. Every row belongs to
+//! one stream, so streams may interleave in any way. The recipient stays sealed.
 
 use domain::ids::{BookingId, CorrelationId, EventId, NotificationId};
 use domain::notification::{
