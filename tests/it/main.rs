@@ -10,6 +10,7 @@ mod bookings;
 mod compose;
 mod crash_points;
 mod crashes;
+mod demo;
 mod failures;
 mod hand_over;
 mod hot;

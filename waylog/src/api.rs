@@ -67,7 +67,9 @@ impl Trouble {
         match self {
             Self::Silent { .. } | Self::BrokeOff(_) => true,
             Self::Refused(problem) => matches!(problem.status, 429 | 503),
-            Self::NotJson(_) | Self::Strange { .. } => false,
+            // What stands between, or does not serve yet, says so without a problem.
+            Self::Strange { status, .. } => matches!(status.as_u16(), 502..=504),
+            Self::NotJson(_) => false,
         }
     }
 }
@@ -129,6 +131,14 @@ impl Api {
             serde_json::from_slice(&bytes).map_err(Trouble::NotJson)?
         };
         Ok(Answer { body })
+    }
+
+    /// Whether anybody is there: for those who would otherwise wait for nobody.
+    ///
+    /// # Errors
+    /// As [`Api::once`].
+    pub(crate) async fn reach(&self) -> Result<(), Trouble> {
+        self.once(&Request::new(Method::GET, "/health/live", None)).await.map(drop)
     }
 
     /// Sends the same request until it has an answer that stays: under one key, a command is so

@@ -8,6 +8,7 @@ mod bench;
 mod config;
 mod connectors;
 mod dead_letter;
+mod demo;
 mod demo_data;
 mod doctor;
 mod events;
@@ -23,6 +24,7 @@ mod projection;
 mod read_health;
 mod reading;
 mod refusals;
+mod running;
 mod saga;
 mod sagas;
 mod sandbox;
@@ -30,6 +32,7 @@ mod seed;
 mod serve;
 mod server;
 mod settings;
+mod stage;
 mod state;
 mod stores;
 mod unseal;
@@ -76,6 +79,8 @@ enum Verb {
     /// Proves the audit trail
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Plays journeys through the API, tells what happened, and checks that all invariants hold
+    Demo(demo::Question),
     /// Loads destinations and offers into a running server
     Seed(seed::Question),
     /// Checks the log's invariants from the first event on
@@ -124,6 +129,7 @@ fn run(verb: Verb, matches: &clap::ArgMatches) -> anyhow::Result<Ended> {
         Verb::Saga(saga) => saga::run(saga),
         Verb::DeadLetter(dead_letter) => dead_letter::run(dead_letter),
         Verb::Audit(audit) => audit::run(&audit),
+        Verb::Demo(question) => demo::run(&question),
         Verb::Seed(question) => seed::run(&question),
         Verb::Verify(question) => verify::run(&question),
         Verb::Sandbox(question) => sandbox::run(&question),

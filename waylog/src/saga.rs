@@ -129,7 +129,7 @@ fn show(id: Uuid, output: Format, server: &Server) -> anyhow::Result<Ended> {
 }
 
 /// A saga for people: where it stands, its steps, and its story.
-fn told(saga: &Value) -> String {
+pub(crate) fn told(saga: &Value) -> String {
     let text = |name: &str| saga[name].as_str().unwrap_or("-").to_owned();
     let head = ["id", "kind", "booking_id", "state", "cause", "deadline_at"].map(text).to_vec();
     let about = table(&["saga", "kind", "booking", "state", "cause", "deadline"], &[head]);

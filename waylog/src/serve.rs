@@ -36,6 +36,7 @@ use crate::output::Ended;
 use crate::passages;
 use crate::read_health;
 use crate::refusals::LogRefusals;
+use crate::running::Running;
 use crate::sagas;
 use crate::settings::{Mode, Places, Service, Settings};
 use crate::stores;
@@ -81,16 +82,33 @@ struct Site<'a> {
 /// # Errors
 /// When something that a service needs is away or does not fit; nothing serves then.
 pub(crate) fn run(settings: &Settings, effective: &[config::Setting]) -> anyhow::Result<Ended> {
-    telemetry::init_logging(&settings.telemetry)?;
-    let build = Build { version: env!("CARGO_PKG_VERSION"), revision: "" };
-    let metrics = telemetry::init_metrics(build)?;
-    lanes::describe_metrics();
+    let metrics = instruments(settings)?;
     config::log_settings(effective);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(settings, metrics))
+    runtime.block_on(async {
+        let running = begin(settings, metrics).await?;
+        crate::output::say(format_args!("{}", running.banner));
+        running.ended().await
+    })
 }
 
-async fn serve(settings: &Settings, metrics: Metrics) -> anyhow::Result<Ended> {
+/// Log lines and metrics of this process; once.
+///
+/// # Errors
+/// When they cannot be.
+pub(crate) fn instruments(settings: &Settings) -> anyhow::Result<Metrics> {
+    telemetry::init_logging(&settings.telemetry)?;
+    let metrics =
+        telemetry::init_metrics(Build { version: env!("CARGO_PKG_VERSION"), revision: "" });
+    lanes::describe_metrics();
+    Ok(metrics?)
+}
+
+/// Starts what is to serve, and serves.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn begin(settings: &Settings, metrics: Metrics) -> anyhow::Result<Running> {
     let mode = settings.places.mode()?;
     let authentication = identity::authentication(settings, &mode)?;
     settings.check(&mode, authentication.development_mode())?;
@@ -121,19 +139,14 @@ async fn serve(settings: &Settings, metrics: Metrics) -> anyhow::Result<Ended> {
         .merge(site.health.router())
         .merge(metrics.router());
     let router = request_layer::wrap(router, settings.http.handling_timeout());
-    let limits = settings.http.limits();
-    let ended = site.shutdown.clone();
+    let (limits, ended) = (settings.http.limits(), site.shutdown.clone());
     let server = site.shutdown.spawn(Phase::Intake, "http server", |stopping| async move {
         let drained = http_server::serve(listener, router, limits, stopping).await;
         // A server that ended by itself takes the process down: nobody could reach it any more.
         ended.request();
         drained
     });
-    say(&said);
-    let stopped = site.shutdown.run().await?;
-    let drained = server.await.context("the HTTP server's task died")??;
-    tracing::info!(?drained, ?stopped, "stopped");
-    Ok(if stopped.left.is_empty() { Ended::Done } else { Ended::No })
+    Ok(Running { url: site.url, banner: said, shutdown: site.shutdown, server, _open: site.open })
 }
 
 impl Site<'_> {
@@ -350,11 +363,6 @@ fn lanes_finding(lanes: &Lanes) -> Finding {
     } else {
         Finding::Warning(readiness.durability)
     }
-}
-
-/// Prints the banner where people and scripts look for it.
-fn say(banner: &str) {
-    crate::output::say(format_args!("{banner}"));
 }
 
 /// Runs what blocks away from the runtime's workers.

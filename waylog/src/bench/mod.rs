@@ -7,6 +7,7 @@
 mod load;
 mod plans;
 mod rebuild;
+mod saga;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub(crate) enum Bench {
         #[arg(long)]
         json: bool,
     },
+    /// Whole bookings, from the request to the confirmation; and a crowd that wants one offer.
+    Saga(saga::Load),
 }
 
 /// Which server.
@@ -89,6 +92,7 @@ pub(crate) fn run(bench: Bench) -> anyhow::Result<String> {
         Bench::Append(load) => on_runtime(append(&load)),
         Bench::Hot(load) => on_runtime(hot(&load)),
         Bench::Query(load) => on_runtime(query(&load)),
+        Bench::Saga(load) => saga::run(&load),
         Bench::Rebuild { server, projection, json } => rebuild::run(&server, &projection, json),
     }
 }

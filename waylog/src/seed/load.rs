@@ -40,6 +40,7 @@ pub(super) async fn load(
     concurrency: usize,
     mut told: impl FnMut(&Tally, u64, u64, Option<&str>),
 ) -> anyhow::Result<Tally> {
+    api.reach().await?;
     let mut tally = Tally::default();
     let each = |line: std::io::Result<Line>| async move {
         let Line { number, item, until } = line?;

@@ -1,0 +1,35 @@
+//! `waylog demo` as people run it: a system of its own, every kind of journey, and the proof.
+
+use crate::world::{directory, waylog};
+
+#[test]
+fn a_demonstration_ends_every_booking_as_it_has_to_and_everything_holds() {
+    let dir = directory();
+    let data = dir.path().join("data");
+
+    let played =
+        waylog().args(["demo", "--bookings", "20", "--data-dir"]).arg(&data).output().unwrap();
+
+    let said = String::from_utf8_lossy(&played.stdout).into_owned();
+    let complaints = String::from_utf8_lossy(&played.stderr).into_owned();
+    assert!(played.status.success(), "{said}\n{complaints}");
+    // Twelve are bought, three cancelled, five rejected: the mix of twenty journeys.
+    assert!(said.contains("20 of 20 ended"), "{said}");
+    assert!(said.contains("3 cancelled, 12 confirmed, 5 rejected"), "{said}");
+    for told in ["booking-requested", "payment-succeeded", "saga-compensation-requested"] {
+        assert!(said.contains(told), "the story lacks {told}: {said}");
+    }
+    assert!(data.join("log.sqlite").exists(), "its data stays where it was told to be");
+}
+
+#[test]
+fn whoever_plays_against_nobody_is_told_so_at_once() {
+    let url = "http://127.0.0.1:1";
+    let run = |words: &[&str]| waylog().args(words).output().unwrap().status.code();
+
+    let demo = run(&["demo", "--against", url]);
+    let bench = run(&["bench", "saga", "--url", url]);
+    let seed = run(&["seed", "--url", url]);
+
+    assert_eq!((demo, bench, seed), (Some(3), Some(3), Some(3)));
+}

@@ -1,0 +1,143 @@
+//! The system that a demonstration is played on: one of its own in this process, by the code of
+//! `waylog serve`, or one that runs already.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::builder::Resettable;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use service_kit::shutdown::Shutdown;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use crate::api::{Api, Request};
+use crate::output::Ended;
+use crate::serve;
+use crate::settings::{ConnectorsSection, Places, Settings};
+
+/// How long a system may take until it is ready.
+const READY_MAX: Duration = Duration::from_secs(60);
+
+/// The settings of `waylog serve`.
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// A system to play on.
+pub(super) struct System {
+    pub(super) url: String,
+    /// Where its data is, as far as that is known here.
+    pub(super) places: Places,
+    /// Whose book its payments are in.
+    pub(super) connectors: ConnectorsSection,
+    /// The one in this process.
+    own: Option<Own>,
+}
+
+struct Own {
+    shutdown: Shutdown,
+    serving: JoinHandle<anyhow::Result<Ended>>,
+    /// Goes with it.
+    _directory: Option<TempDir>,
+}
+
+impl System {
+    /// Starts one in this process, in that directory or one that goes when it ends.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub(super) async fn own(directory: Option<&Path>) -> anyhow::Result<Self> {
+        let (path, temporary) = match directory {
+            Some(path) => (path.to_owned(), None),
+            None => {
+                let made = tempfile::Builder::new().prefix("waylog-demo.").tempdir()?;
+                (made.path().to_owned(), Some(made))
+            }
+        };
+        let settings = settings(&path)?;
+        let metrics = serve::instruments(&settings)?;
+        let (places, connectors) = (settings.places.clone(), settings.connectors.clone());
+        let running = serve::begin(&settings, metrics).await?;
+        let (url, shutdown) = (running.url.clone(), running.shutdown.clone());
+        let serving = tokio::spawn(running.ended());
+        let own = Own { shutdown, serving, _directory: temporary };
+        let system = Self { url, places, connectors, own: Some(own) };
+        system.ready().await?;
+        Ok(system)
+    }
+
+    /// One that runs already; its data is where the settings in the environment say, or there.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(super) async fn running(url: &str, data_dir: Option<PathBuf>) -> anyhow::Result<Self> {
+        let matches = Line::command().try_get_matches_from(["waylog"])?;
+        let Settings { mut places, connectors, .. } = Line::from_arg_matches(&matches)?.settings;
+        if let Some(dir) = data_dir {
+            places.data_dir = dir;
+        }
+        let url = url.trim_end_matches('/').to_owned();
+        let system = Self { url, places, connectors, own: None };
+        system.ready().await?;
+        Ok(system)
+    }
+
+    async fn ready(&self) -> anyhow::Result<()> {
+        let api = Api::new(&self.url)?;
+        api.reach().await?;
+        let health = Request::new(http::Method::GET, "/health/ready", None);
+        let asked = api.insist(&health, READY_MAX).await;
+        asked.map(drop).with_context(|| format!("{} is not ready", self.url))
+    }
+
+    /// Resolves when the system of this process stops by itself, as at a signal.
+    ///
+    /// # Errors
+    /// When it fails at that.
+    pub(super) async fn stopped(&mut self) -> anyhow::Result<()> {
+        match &mut self.own {
+            Some(own) => (&mut own.serving).await.context("the system died")?.map(drop),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops the one of this process in good order; its data stays until this is dropped.
+    ///
+    /// # Errors
+    /// As [`System::stopped`].
+    pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
+        match &self.own {
+            Some(own) => own.shutdown.request(),
+            None => return Ok(()),
+        }
+        self.stopped().await
+    }
+}
+
+/// As somebody would start it who says nothing but where; the environment is for other systems.
+fn settings(directory: &Path) -> anyhow::Result<Settings> {
+    let command = Line::command().mut_args(|arg| arg.env(Resettable::Reset));
+    let directory = directory.to_str().context("the directory's name is not UTF-8")?;
+    let words = ["waylog", "--listen", "127.0.0.1:0", "--log-level", "warn,waylog=error"];
+    let words = words.into_iter().chain(["--data-dir", directory]);
+    let matches = command.try_get_matches_from(words)?;
+    Ok(Line::from_arg_matches(&matches)?.settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Mode;
+
+    #[test]
+    fn a_system_of_its_own_is_embedded_and_on_the_loopback() {
+        let settings = settings(Path::new("somewhere")).unwrap();
+
+        assert_eq!(settings.places.mode().unwrap(), Mode::Embedded);
+        assert_eq!(settings.places.data_dir, Path::new("somewhere"));
+        assert!(settings.http.listen.ip().is_loopback() && settings.http.listen.port() == 0);
+    }
+}
