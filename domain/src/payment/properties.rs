@@ -229,6 +229,8 @@ impl Witness {
             Event::RefundFailed(event) => {
                 assert!(self.pending.remove(&event.refund_id).is_some());
             }
+            // Somebody sees to what is still held: nothing moves by that.
+            Event::WatchRequested(_) => assert!(self.closed, "its own undoing closed it"),
             other => panic!("{other:?} undoes nothing"),
         }
     }
