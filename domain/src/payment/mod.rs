@@ -48,6 +48,8 @@ mod properties;
 #[cfg(test)]
 mod tests;
 mod value;
+#[cfg(test)]
+mod watch_tests;
 
 use serde::{Deserialize, Serialize};
 

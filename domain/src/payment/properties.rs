@@ -34,7 +34,7 @@ fn terms() -> Terms {
 
 /// A step: a command, or an answer to what the payment itself asked for.
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Command(Command),
     SettleRefund { part: bool, fail: bool, reference: u8 },
 }
@@ -104,7 +104,7 @@ fn commands() -> impl Strategy<Value = Command> {
 }
 
 /// Most begin with the request.
-fn stories() -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn stories() -> impl Strategy<Value = Vec<Step>> {
     let steps = prop_oneof![
         8 => commands().prop_map(Step::Command),
         2 => (prop::bool::weighted(0.2), prop::bool::weighted(0.3), 0..20_u8)
@@ -117,7 +117,7 @@ fn stories() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// Plays the story; hands over each command that is decided, what came of it, and the states.
-fn play(story: &[Step], mut seen: impl FnMut(&Payment, &Command, &Decided, &Payment)) {
+pub(super) fn play(story: &[Step], mut seen: impl FnMut(&Payment, &Command, &Decided, &Payment)) {
     let mut state = Payment::default();
     for step in story {
         let Some(command) = step.command(&state) else { continue };
@@ -129,7 +129,7 @@ fn play(story: &[Step], mut seen: impl FnMut(&Payment, &Command, &Decided, &Paym
     }
 }
 
-type Decided = Result<Vec<Event>, Refusal>;
+pub(super) type Decided = Result<Vec<Event>, Refusal>;
 
 /// What the invariants say, kept from events alone.
 #[derive(Default)]
@@ -274,31 +274,6 @@ fn undoing(state: &Payment) -> bool {
 }
 
 proptest! {
-    #[test]
-    fn whatever_fails_of_the_payments_own_has_an_owner(story in stories()) {
-        let mut episode = 0;
-        play(&story, |before, command, decided, _| {
-            let events = decided.clone().unwrap_or_default();
-            let asked = events.iter().filter_map(|event| match event {
-                Event::WatchRequested(event) => Some(event.episode),
-                _ => None,
-            });
-            let asked: Vec<u32> = asked.collect();
-            let Payment::Known(ledger) = before else { return assert!(asked.is_empty()) };
-            let own = |refund_id| ledger.refunds.get(refund_id).is_some_and(|refund| refund.own);
-            let failed = events.iter().any(|event| match event {
-                Event::VoidFailed(event) => event.attempt == 0 && event.code != "superseded",
-                Event::RefundFailed(event) => ledger.void.is_none() && own(&event.refund_id),
-                _ => false,
-            });
-            assert_eq!(asked.len(), usize::from(failed), "{command:?}");
-            for number in asked {
-                episode += 1;
-                assert_eq!(number, episode);
-            }
-        });
-    }
-
     #[test]
     fn the_invariants_hold_at_every_version(story in stories()) {
         let mut witness = Witness::default();
