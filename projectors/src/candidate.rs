@@ -119,7 +119,7 @@ impl Candidate {
                 }
                 () = sleep_until(self.look_at.into()), if looks => self.round().await,
                 chunk = self.source.next(), if ready && aims => {
-                    self.collect(chunk);
+                    self.collect(chunk).await;
                     self.work().await;
                 }
             }
@@ -210,16 +210,10 @@ impl Candidate {
         Ok(())
     }
 
-    fn collect(&mut self, first: Arc<Chunk>) {
-        let settings = Arc::clone(&self.start.reading.settings);
-        let (mut events, mut bytes) = (first.items.len(), first.bytes);
+    async fn collect(&mut self, first: Arc<Chunk>) {
+        let long = self.start.placement.store.capabilities().long_batches;
         self.batch.push(first);
-        while events < settings.rebuild_batch_events_max && bytes < 4 * settings.batch_bytes_max {
-            let Some(chunk) = self.source.next_now() else { break };
-            events += chunk.items.len();
-            bytes += chunk.bytes;
-            self.batch.push(chunk);
-        }
+        self.source.gather(&mut self.batch, long).await;
     }
 
     /// Folds what is at hand up to the aim.
@@ -316,7 +310,7 @@ impl Candidate {
             return self.round().await;
         }
         let chunk = self.source.next().await;
-        self.collect(chunk);
+        self.collect(chunk).await;
         self.work().await;
     }
 

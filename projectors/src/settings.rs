@@ -27,8 +27,11 @@ pub struct ProjectorSettings {
     pub batch_bytes_max: usize,
     /// Longest that a batch of a live projection is collected for.
     pub batch_collect_max: Duration,
-    /// Events of one batch of a rebuild.
+    /// Events of one batch of a rebuild; eight times as many on a store where a long batch keeps
+    /// nobody waiting.
     pub rebuild_batch_events_max: usize,
+    /// Bytes of values after which a batch of a rebuild is closed.
+    pub rebuild_batch_bytes_max: usize,
     /// Shortest pause after something was away; doubles with each failure in a row.
     pub backoff_min: Duration,
     /// Longest pause after something was away.
@@ -59,6 +62,7 @@ impl Default for ProjectorSettings {
             batch_bytes_max: 4 * 1024 * 1024,
             batch_collect_max: Duration::from_millis(20),
             rebuild_batch_events_max: 4_096,
+            rebuild_batch_bytes_max: 16 * 1024 * 1024,
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(5),
             end_interval: Duration::from_secs(1),

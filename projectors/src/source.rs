@@ -8,10 +8,15 @@
 use std::sync::Arc;
 
 use domain::PositionVector;
+use tokio::time::timeout;
 
 use crate::decoded::Chunk;
 use crate::feed::{Feed, Joined};
 use crate::reader::{OwnReader, Reading};
+
+/// How many times longer a rebuild's batch is where nobody has to wait for it: it meets each row
+/// once, instead of again and again.
+const LONG_BATCH: usize = 8;
 
 /// One projection's stream of chunks.
 pub(crate) struct Source {
@@ -78,6 +83,21 @@ impl Source {
             Mode::Shared(chunks) => chunks.try_recv().ok(),
         };
         chunk.map(|chunk| self.handed_out(chunk))
+    }
+
+    /// Fills a rebuild's batch up to its bounds, as long as chunks follow each other closely.
+    pub(crate) async fn gather(&mut self, batch: &mut Vec<Arc<Chunk>>, long: bool) {
+        let settings = Arc::clone(&self.reading.settings);
+        let events_max = settings.rebuild_batch_events_max * if long { LONG_BATCH } else { 1 };
+        let mut events: usize = batch.iter().map(|chunk| chunk.items.len()).sum();
+        let mut bytes: usize = batch.iter().map(|chunk| chunk.bytes).sum();
+        while events < events_max && bytes < settings.rebuild_batch_bytes_max {
+            let next = timeout(settings.batch_collect_max, self.next());
+            let Ok(chunk) = next.await else { break };
+            events += chunk.items.len();
+            bytes += chunk.bytes;
+            batch.push(chunk);
+        }
     }
 
     fn handed_out(&mut self, chunk: Arc<Chunk>) -> Arc<Chunk> {

@@ -23,8 +23,9 @@ use read_models::testing::worlds::{PostgresWorld, SqliteWorld, StoreWorld};
 use read_models::{Generation, Projection, ReadStore, projections};
 use uuid::Uuid;
 
-/// Events of a batch.
-const BATCH: usize = 5_000;
+/// Events of a rebuild's batch, and where a long one keeps nobody waiting.
+const BATCH: usize = 4_096;
+const LONG_BATCH: usize = 8 * BATCH;
 /// Trips that are planned at one time, each with ten events.
 const ACTIVE: u32 = 1_000;
 
@@ -82,7 +83,8 @@ async fn load(
         .unwrap();
     let mut loader = Loader::new(store, projection, 2).await.unwrap();
     let start = Instant::now();
-    for batch in events.chunks(BATCH) {
+    let batch = if store.capabilities().long_batches { LONG_BATCH } else { BATCH };
+    for batch in events.chunks(batch) {
         loader.batch(batch).await.unwrap();
     }
     index(store, &generation(projection, 2), projection.tables()).await.unwrap();

@@ -166,20 +166,22 @@ pub enum Indexed {
     Partly,
 }
 
-/// What a store can serve beyond keys and ordered indexes. A table that wants more is refused when
-/// it is to be created.
+/// What a store can do beyond keys and ordered indexes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Search for the words of a column.
+    /// Search for the words of a column. Elsewhere a table that wants it is refused when it is to
+    /// be created.
     pub full_text: bool,
+    /// A long batch into one generation keeps nobody else waiting.
+    pub long_batches: bool,
 }
 
 /// Keeps tables and position vectors. Every call has the store's own deadline.
 #[async_trait::async_trait]
 pub trait ReadStore: Send + Sync + 'static {
-    /// What it can serve.
+    /// What it can do.
     fn capabilities(&self) -> Capabilities {
-        Capabilities { full_text: true }
+        Capabilities { full_text: true, long_batches: false }
     }
 
     /// Creates the store's own tables, if they are not there (migrations, forward only).

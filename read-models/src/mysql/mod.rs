@@ -20,7 +20,8 @@ use crate::call::call;
 use crate::check::check_changes;
 use crate::projection::RowKey;
 use crate::store::{
-    Applied, Changes, Generation, ParkedStream, ProjectionState, ReadStore, ReadStoreError,
+    Applied, Capabilities, Changes, Generation, ParkedStream, ProjectionState, ReadStore,
+    ReadStoreError,
 };
 use crate::sum::TableSum;
 use crate::table::{Table, Value};
@@ -57,6 +58,10 @@ impl MysqlReaders {
 
 #[async_trait::async_trait]
 impl ReadStore for MysqlReadStore {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { full_text: true, long_batches: true }
+    }
+
     async fn prepare(&self) -> Result<(), ReadStoreError> {
         let limits = self.connections.limits;
         call!(self.connections, limits.scan, connection => catalog::prepare(connection, limits))

@@ -20,7 +20,8 @@ use crate::call::call;
 use crate::check::check_changes;
 use crate::projection::RowKey;
 use crate::store::{
-    Applied, Changes, Generation, Indexed, ParkedStream, ProjectionState, ReadStore, ReadStoreError,
+    Applied, Capabilities, Changes, Generation, Indexed, ParkedStream, ProjectionState, ReadStore,
+    ReadStoreError,
 };
 use crate::sum::TableSum;
 use crate::table::{Table, Value};
@@ -73,6 +74,10 @@ impl PostgresReaders {
 
 #[async_trait::async_trait]
 impl ReadStore for PostgresReadStore {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { full_text: true, long_batches: true }
+    }
+
     async fn prepare(&self) -> Result<(), ReadStoreError> {
         let deadline = self.connections.scan_deadline;
         call!(self.connections, deadline, connection => catalog::prepare(connection))

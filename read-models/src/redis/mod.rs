@@ -155,7 +155,7 @@ fn said<'a>(information: &'a str, name: &str) -> Option<&'a str> {
 #[async_trait::async_trait]
 impl ReadStore for RedisReadStore {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { full_text: false }
+        Capabilities { full_text: false, long_batches: false }
     }
 
     async fn prepare(&self) -> Outcome<()> {
