@@ -118,6 +118,7 @@ mod tests {
             [
                 "/v1/audit/actors/{actor}",
                 "/v1/audit/correlations/{id}",
+                "/v1/audit/refusals",
                 "/v1/audit/streams/{stream}/diff",
                 "/v1/audit/streams/{stream}/events",
                 "/v1/audit/streams/{stream}/state",

@@ -14,8 +14,9 @@ use crate::world::{Client, World, eventually};
 const KINDS: [&str; 6] =
     ["drop_before", "drop_after", "error_before", "error_after", "delay", "garbage"];
 const DELAY_MS: u64 = 30_000;
-const STATE: &str = "waylog_payment_provider_circuit_state";
-const OPENED: &str = "waylog_payment_provider_circuit_opened_total";
+const STATE: &str = "waylog_provider_circuit_state";
+const OPENED: &str = "waylog_provider_circuit_opened_total";
+const PAYMENTS: &str = "provider=\"payments\"";
 
 /// Impatient, with a deadline that is longer than a booking takes and shorter than a test.
 fn hurried() -> World {
@@ -80,9 +81,12 @@ fn bookings_wait_for_a_provider_that_is_away_and_go_on_when_it_is_back() {
     let mut world = World::selling_alone(&IMPATIENT);
     let shop = Shop::of(&world);
     let circuit = |state: f64| {
-        let reached =
-            eventually(PATIENCE, || (shop.metric(STATE, "") - state).abs() < f64::EPSILON);
-        assert!(reached, "the circuit is {} and not {state}", shop.metric(STATE, ""));
+        let mut last = None;
+        let reached = eventually(PATIENCE, || {
+            last = shop.metric(STATE, PAYMENTS);
+            last == Some(state)
+        });
+        assert!(reached, "the circuit is {last:?} and not {state}");
     };
     let said = || shop.client.get("/health/ready").body.to_string();
 
@@ -98,7 +102,8 @@ fn bookings_wait_for_a_provider_that_is_away_and_go_on_when_it_is_back() {
     circuit(0.0);
     assert!(away, "nobody says that the provider is away");
     assert!(!said().contains("payments wait for it"), "{}", said());
-    assert!(shop.metric(OPENED, "") >= 1.0);
+    let opened = shop.metric(OPENED, PAYMENTS);
+    assert!(opened.is_some_and(|times| times >= 1.0), "it opened {opened:?} times");
     shop.balanced(1);
     world.verify();
 }

@@ -57,11 +57,11 @@ impl Shop {
         self.provider.agrees_with(&self.client);
     }
 
-    /// A metric's value, by its name and labels; 0 where it was never counted.
-    pub(crate) fn metric(&self, name: &str, label: &str) -> f64 {
+    /// A metric's value, by the beginning of its name and a label, if there is such a metric.
+    pub(crate) fn metric(&self, name: &str, label: &str) -> Option<f64> {
         let all = self.client.get("/metrics");
         let mut lines = all.body.as_str().unwrap().lines();
         let line = lines.find(|line| line.starts_with(name) && line.contains(label));
-        line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+        line.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
     }
 }
