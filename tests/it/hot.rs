@@ -22,7 +22,8 @@ struct Journey<'a> {
     client: &'a Client,
     trip: String,
     flight: String,
-    sold: i64,
+    /// On which days places were sold.
+    sold: Vec<String>,
     held: i64,
 }
 
@@ -35,7 +36,7 @@ impl<'a> Journey<'a> {
         client.post("/v1/destinations", &described).expect(201);
         let capacity = u32::try_from(CAPACITY).unwrap();
         let flight = sales::offer(client, "flight", capacity, 900);
-        Self { client, trip: sales::itinerary(client), flight, sold: 0, held: 0 }
+        Self { client, trip: sales::itinerary(client), flight, sold: Vec::new(), held: 0 }
     }
 
     /// One more place is held, and everybody who asks behind that sees exactly so.
@@ -55,21 +56,24 @@ impl<'a> Journey<'a> {
         let lines = [(self.flight.as_str(), 900)];
         let booked = sales::book(self.client, &self.trip, &lines, "card_approved");
         assert_eq!(booked.at("/status"), "confirmed", "{:#}", booked.body);
-        self.sold += 1;
+        let day = sales::confirmed_on(&booked);
+        self.sold.push(day.clone());
         // Of the offer, the next hold tells: its place in the log is behind the sale's.
         let position = booked.header("waylog-position");
-        let ranking = self.client.get_at("/v1/destinations/popular?period=month", position);
-        let ranking = ranking.expect(200);
+        let path = format!("/v1/destinations/popular?period=month&date={day}");
+        let ranking = self.client.get_at(&path, position).expect(200);
         assert_eq!(ranking.at("/data/0/destination/slug"), "lisbon");
-        assert_eq!(ranking.at("/data/0/bookings"), self.sold, "{:#}", ranking.body);
+        let confirmed = sales::in_its_month(&self.sold, &day);
+        assert_eq!(ranking.at("/data/0/bookings"), confirmed, "{:#}", ranking.body);
     }
 
     /// Asks for what is left, of the offer and in lists.
     fn look(&self, position: &str) {
-        let free = CAPACITY - self.sold - self.held;
+        let sold = i64::try_from(self.sold.len()).unwrap();
+        let free = CAPACITY - sold - self.held;
         let one = self.client.get_at(&format!("/v1/offers/{}", self.flight), position).expect(200);
         assert_eq!(one.at("/available"), free, "{:#}", one.body);
-        assert_eq!((one.at("/held"), one.at("/allocated")), (&json!(self.held), &json!(self.sold)));
+        assert_eq!((one.at("/held"), one.at("/allocated")), (&json!(self.held), &json!(sold)));
         for (wanted, found) in [(free, 1), (free + 1, 0)] {
             let path = format!("/v1/offers?kind=flight&available={wanted}");
             let list = self.client.get_at(&path, position).expect(200);

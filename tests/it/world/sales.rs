@@ -1,8 +1,10 @@
 //! What sellers offer and travellers buy, and what they see of it: the actions of every test that
 //! books something.
 
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
 
+use domain::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -10,6 +12,20 @@ use super::{Answer, Client, eventually};
 
 /// The longest that a booking may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The instant that it is.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    Timestamp::from_micros(since.as_micros().try_into().unwrap())
+}
+
+/// The day so many days after the one on which everything begins that is for sale here, which is
+/// far enough ahead for refunds: the same for a whole run.
+fn day(later: i64) -> String {
+    const DAY: i64 = 86_400;
+    static FIRST: LazyLock<Timestamp> = LazyLock::new(|| now().plus_seconds(60 * DAY));
+    FIRST.plus_seconds(later * DAY).to_string()[.."2027-05-01".len()].to_owned()
+}
 
 /// Lists something that starts far enough ahead: half the price comes back until a day before.
 pub(crate) fn offer(client: &Client, kind: &str, capacity: u32, amount: i64) -> String {
@@ -21,7 +37,7 @@ pub(crate) fn offer(client: &Client, kind: &str, capacity: u32, amount: i64) -> 
 pub(crate) fn listing(kind: &str, capacity: u32, price: &Value) -> Value {
     json!({
         "kind": kind, "supplier": "Voa", "title": format!("A {kind}"), "places": ["Lisbon"],
-        "starts_at": "2027-05-01T08:00:00Z", "ends_at": "2027-05-01T11:00:00Z",
+        "starts_at": format!("{}T08:00:00Z", day(0)), "ends_at": format!("{}T11:00:00Z", day(0)),
         "zone": "Europe/Lisbon", "capacity": capacity, "price": price,
         "cancellation": [{ "hours_before": 24, "refund_percent": 50 }],
     })
@@ -29,7 +45,7 @@ pub(crate) fn listing(kind: &str, capacity: u32, price: &Value) -> Value {
 
 /// Plans a trip.
 pub(crate) fn itinerary(client: &Client) -> String {
-    let period = json!({ "start": "2027-05-01", "end": "2027-05-09", "zone": "Europe/Lisbon" });
+    let period = json!({ "start": day(0), "end": day(8), "zone": "Europe/Lisbon" });
     let created = client.post("/v1/itineraries", &json!({ "title": "Lisbon", "period": period }));
     text(&created.expect(201), "/id")
 }
@@ -115,6 +131,17 @@ pub(crate) fn at_rest(booking: &Value) -> bool {
             "cancelled" => saga("state") != "completed" || saga("kind") == "cancellation",
             _ => false,
         }
+}
+
+/// On which day, in UTC, the booking was confirmed.
+pub(crate) fn confirmed_on(booking: &Answer) -> String {
+    text(booking, "/confirmed_at")[.."2027-05-01".len()].to_owned()
+}
+
+/// How many of the days are in the month of that one.
+pub(crate) fn in_its_month(days: &[String], day: &str) -> usize {
+    let month = &day[.."2027-05".len()];
+    days.iter().filter(|day| day.starts_with(month)).count()
 }
 
 /// What is read there, once it is as it should be.
