@@ -5,7 +5,9 @@
 //! reached adds its name as a line. While it holds a file `armed` with a name (`name#3`: its third
 //! time since then, in whichever process), the process that gets there takes the file away and ends
 //! itself with `SIGKILL`: nothing is flushed, closed or answered. With `stop ` before the name it
-//! stands still there (`SIGSTOP`) until somebody lets it go on.
+//! stands still there (`SIGSTOP`) until somebody lets it go on. Whoever changes `armed` or takes it
+//! away holds the lock of the file `lock` meanwhile, and puts what is new there whole, by its name:
+//! no count is lost, nothing is read by halves, and nothing is armed once it was taken away.
 
 #[cfg(debug_assertions)]
 pub use development::reached;
@@ -42,6 +44,8 @@ mod development {
     /// What a directory asks for.
     struct Points {
         armed: PathBuf,
+        draft: PathBuf,
+        lock: PathBuf,
         trace: PathBuf,
         /// One thread after the other.
         one: Mutex<()>,
@@ -49,7 +53,9 @@ mod development {
 
     impl Points {
         fn new(dir: &Path) -> Self {
-            Self { armed: dir.join("armed"), trace: dir.join("trace"), one: Mutex::default() }
+            let [armed, draft, lock, trace] =
+                ["armed", "draft", "lock", "trace"].map(|name| dir.join(name));
+            Self { armed, draft, lock, trace, one: Mutex::default() }
         }
 
         /// Notes that the place was reached. What the process is to send itself there.
@@ -59,6 +65,25 @@ mod development {
                 // One write a line: other processes write into the same file.
                 trace.write_all(format!("{name}\n").as_bytes()).expect("the trace can be written");
             }
+            // Most places are not the one: they wait for nobody.
+            self.armed_for(name)?;
+            let lock = File::create(&self.lock).expect("the lock can be opened");
+            lock.lock().expect("a file can be locked");
+            let (signal, count) = self.armed_for(name)?;
+            if count > 1 {
+                // Counted in the file, because other processes get there too.
+                let stop = if signal == Signal::STOP { "stop " } else { "" };
+                fs::write(&self.draft, format!("{stop}{name}#{}", count - 1))
+                    .and_then(|()| fs::rename(&self.draft, &self.armed))
+                    .expect("what is armed can be written");
+                return None;
+            }
+            // Whoever takes it away is the one whose end it is.
+            fs::remove_file(&self.armed).is_ok().then_some(signal)
+        }
+
+        /// What is armed, and for which time, if it is that place.
+        fn armed_for(&self, name: &str) -> Option<(Signal, u32)> {
             let armed = fs::read_to_string(&self.armed).ok()?;
             let (signal, wanted) = match armed.strip_prefix("stop ") {
                 Some(wanted) => (Signal::STOP, wanted),
@@ -68,17 +93,7 @@ mod development {
                 Some((wanted, count)) => (wanted, count.parse().unwrap_or(1)),
                 None => (wanted, 1),
             };
-            if wanted != name {
-                return None;
-            }
-            if count > 1 {
-                // Counted in the file, because other processes get there too.
-                let rest = armed.replace(&format!("#{count}"), &format!("#{}", count - 1));
-                fs::write(&self.armed, rest).expect("what is armed can be written");
-                return None;
-            }
-            // Whoever takes it away is the one whose end it is.
-            fs::remove_file(&self.armed).is_ok().then_some(signal)
+            (wanted == name).then_some((signal, count))
         }
     }
 

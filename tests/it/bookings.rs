@@ -51,7 +51,7 @@ fn bookings_end_whole_or_not_at_all_when_the_process_is_killed_again_and_again()
     sold(&client, &flight, 5);
     for booking in &ended {
         let captured = i64::from(booking.at("/status") == "confirmed") * 12_900;
-        assert_eq!(kept(&client, &text(booking, "/id")), captured);
+        kept(&client, &text(booking, "/id"), captured);
     }
 }
 

@@ -26,8 +26,11 @@ const RECOVERY: Duration = Duration::from_secs(30);
 /// The longest that a journey may take to come to the place that is deadly.
 const JOURNEY: Duration = Duration::from_secs(30);
 /// Kills of one run, unless all are asked for.
-const EMBEDDED: usize = 64;
+const EMBEDDED: usize = 60;
 const DISTRIBUTED: usize = 12;
+/// A place that is passed for another reason than the first time may be missed, and another one is
+/// tried in its stead: for one kill in so many.
+const MISSED: usize = 2;
 /// After so many kills the log is checked as a whole.
 const CHECK_EVERY: usize = 24;
 
@@ -82,22 +85,29 @@ impl Trial {
         Self { world, open_trip, archived_trip, offers, bookings: 0, live: 0 }
     }
 
-    fn run(&mut self, enough: usize) {
+    fn run(&mut self, kills: usize) {
         let all = self.learn();
         let seed = std::env::var("WAYLOG_TEST_SEED").ok().and_then(|text| text.parse().ok());
         let seed = seed.unwrap_or(20_270_501);
         let everything = std::env::var("WAYLOG_TEST_CRASH_POINTS").is_ok_and(|text| text == "all");
-        let enough = if everything { all.len() } else { enough };
-        let chosen = spread(&all, seed, enough);
-        eprintln!("seed {seed}: {} of {} crash points", chosen.len(), all.len());
+        let (tries, kills) = if everything {
+            (all.len(), all.len() - all.len() / 10)
+        } else {
+            (kills + kills / MISSED, kills)
+        };
+        eprintln!("seed {seed}: {kills} kills at {} crash points", all.len());
 
-        let mut missed = Vec::new();
-        for (number, (journey, point)) in chosen.iter().enumerate() {
+        let (mut missed, mut died) = (Vec::new(), 0);
+        for (number, (journey, point)) in spread(&all, seed).iter().take(tries).enumerate() {
+            if died == kills && !everything {
+                break;
+            }
             let begun = Instant::now();
             let killed = self.survive(*journey, point);
             eprintln!("{journey:?} {point}: {killed:?} in {:.1?}", begun.elapsed());
-            if killed.is_none() {
-                missed.push(point);
+            match killed {
+                Some(_) => died += 1,
+                None => missed.push(point.clone()),
             }
             if (number + 1) % CHECK_EVERY == 0 {
                 self.check();
@@ -105,8 +115,7 @@ impl Trial {
         }
 
         self.check();
-        // A place that is passed for another reason than the first time may be missed: rarely.
-        assert!(missed.len() * 10 <= chosen.len(), "never reached: {missed:?}");
+        assert!(died >= kills, "{died} kills of {kills}; never reached: {missed:?}");
     }
 
     /// The places that each journey passes.
@@ -160,9 +169,7 @@ impl Trial {
         self.bookings += usize::from(journey != Journey::Cancelled);
         self.live += i64::from(journey == Journey::Bought);
         self.live -= i64::from(journey == Journey::Cancelled);
-        let id = text(&ended, "/id");
-        let (kept, expected) = (kept(&client, &id), journey.kept());
-        assert_eq!(kept, expected, "{journey:?} {point}: {:#}", ended.body);
+        kept(&client, &text(&ended, "/id"), journey.kept());
         self.offers.iter().for_each(|offer| sold(&client, offer, self.live));
         killed
     }

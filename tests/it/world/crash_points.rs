@@ -21,6 +21,7 @@ impl CrashPoints {
 
     /// Whoever gets there from now on dies.
     pub(crate) fn arm(&self, point: &str) {
+        let _lock = self.lock();
         let draft = self.dir.join("draft");
         fs::write(&draft, point).unwrap();
         fs::rename(draft, self.dir.join("armed")).unwrap();
@@ -28,7 +29,15 @@ impl CrashPoints {
 
     /// Nobody dies any more. Whether somebody still would have.
     pub(crate) fn disarm(&self) -> bool {
+        let _lock = self.lock();
         fs::remove_file(self.dir.join("armed")).is_ok()
+    }
+
+    /// Nobody changes what is armed meanwhile.
+    fn lock(&self) -> File {
+        let lock = File::create(self.dir.join("lock")).unwrap();
+        lock.lock().unwrap();
+        lock
     }
 
     /// The places that `journey` passes, each with its count: `name#2` is its second time there.
@@ -59,12 +68,9 @@ impl CrashPoints {
     }
 }
 
-/// At most `enough` of them: the same for the same seed, and as many of one kind as of another.
-pub(crate) fn spread<T: Clone>(
-    points: &[(T, String)],
-    seed: u64,
-    enough: usize,
-) -> Vec<(T, String)> {
+/// All of them in an order that is the same for the same seed, and however few are tried, there are
+/// as many of one kind as of another.
+pub(crate) fn spread<T: Clone>(points: &[(T, String)], seed: u64) -> Vec<(T, String)> {
     let chance = |index: usize| {
         let mut hasher = DefaultHasher::new();
         (seed, index).hash(&mut hasher);
@@ -80,5 +86,5 @@ pub(crate) fn spread<T: Clone>(
     }
     let longest = kinds.values().map(Vec::len).max().unwrap_or_default();
     let rounds = (0..longest).flat_map(|round| kinds.values().filter_map(move |k| k.get(round)));
-    rounds.take(enough).map(|point| (*point).clone()).collect()
+    rounds.map(|point| (*point).clone()).collect()
 }
