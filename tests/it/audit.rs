@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::world::sales::{itinerary, offer, order, place, settled, text};
+use crate::world::sales::{itinerary, offer, order, place, settled, text, until};
 use crate::world::{Client, World, eventually};
 
 /// Every member of that name, anywhere below.
@@ -32,7 +32,8 @@ fn booked(client: &Client, order: &Value) -> (String, String) {
     let path = asked.header("location").to_owned();
     settled(client, &path);
     let stream = format!("booking-{}", path.rsplit('/').next().unwrap());
-    let history = client.get(&format!("/v1/audit/streams/{stream}/events")).expect(200);
+    let history = format!("/v1/audit/streams/{stream}/events");
+    let history = until(client, &history, |read| read.pointer("/data/0/correlation_id").is_some());
     (stream, text(&history, "/data/0/correlation_id"))
 }
 
@@ -57,8 +58,11 @@ fn a_person_reads_what_a_booking_request_caused() {
         assert!(eventually(Duration::from_secs(30), whole), "{:#}", client.get(&path).body);
         client.get(&path).expect(200).body
     };
+    // Refusals are told by a trail of their own: it may be behind.
+    let listed = until(&client, "/v1/audit/refusals?code=sold_out", |read| {
+        read.pointer("/data/0").is_some()
+    });
     let (declined, sold_out) = (tree(&first), tree(&second));
-    let listed = client.get("/v1/audit/refusals?code=sold_out").expect(200);
 
     let roots = declined["commands"].as_array().unwrap();
     assert_eq!(roots[0]["events"][0]["type"], "booking-requested");
