@@ -13,9 +13,13 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Begun, Came, ErrandSettings, Errands};
+
+/// Between word of a change and the look for it.
+const WOKEN_PAUSE: Duration = Duration::from_millis(1);
 
 /// A list of work, and what is to be done about an entry.
 #[async_trait::async_trait]
@@ -89,6 +93,7 @@ pub struct Rounds<W: WorkList> {
     list: Arc<W>,
     settings: RoundSettings,
     standing: Arc<Mutex<Standing>>,
+    word: Arc<Notify>,
 }
 
 /// How far a round has come.
@@ -110,7 +115,14 @@ impl<W: WorkList> Rounds<W> {
     pub fn new(list: Arc<W>, settings: RoundSettings) -> Self {
         let trouble = Some("it has not looked at its work yet".to_owned());
         let standing = Arc::new(Mutex::new(Standing { trouble, running: 0 }));
-        Self { list, settings, standing }
+        Self { list, settings, standing, word: Arc::default() }
+    }
+
+    /// Looks soon after each word that the list may have changed, rather than at its own pace alone.
+    #[must_use]
+    pub fn woken_by(mut self, word: Arc<Notify>) -> Self {
+        self.word = word;
+        self
     }
 
     /// How they stand, whenever it is asked.
@@ -130,6 +142,8 @@ impl<W: WorkList> Rounds<W> {
             tokio::select! {
                 () = stopping.cancelled() => {}
                 () = tokio::time::sleep(pause) => {}
+                // What comes shortly after the word is found by the same look.
+                () = self.word.notified() => tokio::time::sleep(WOKEN_PAUSE).await,
             }
             errands.reap();
         }
@@ -286,6 +300,18 @@ mod tests {
         let list = run_for(rounds(15, 1, false), 10 * SECOND).await;
 
         assert_eq!(*list.looks.lock().unwrap(), 1, "the first look took all the room");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn word_of_a_change_is_looked_for_at_once() {
+        let mut rounds = rounds(0, 1, false);
+        rounds.settings.look_idle = 3600 * SECOND;
+        let word = Arc::new(Notify::new());
+        word.notify_one();
+
+        let list = run_for(rounds.woken_by(word), SECOND).await;
+
+        assert_eq!(*list.looks.lock().unwrap(), 2, "one to begin with, one for the word");
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lanes::{CommandPort, RoundSettings, Rounds, Standing, WallClock};
 use read_models::ReadQueries;
 use read_models::projections::saga_work;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::holds::ExpiredHolds;
@@ -59,6 +60,15 @@ impl Dispatcher {
         rounds.errands.in_flight_max = settings.expiries_in_flight_max;
         let holds = Rounds::new(Arc::clone(&expired), rounds);
         Self { outcomes, commands, holds, expired, stuck }
+    }
+
+    /// Looks for commands and for outcomes soon after word, of one for each, that the work list may
+    /// have changed.
+    #[must_use]
+    pub fn woken_by(self, [commands, outcomes]: [Arc<Notify>; 2]) -> Self {
+        let (commands, outcomes) =
+            (self.commands.woken_by(commands), self.outcomes.woken_by(outcomes));
+        Self { commands, outcomes, ..self }
     }
 
     /// How the work of sagas stands, whenever it is asked.

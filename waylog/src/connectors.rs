@@ -14,6 +14,7 @@ use connectors::payments::webhooks::{self, PROVIDER, Webhooks};
 use connectors::payments::{self, PaymentConnector, Standing};
 use keys::Keyring;
 use lanes::{CommandPort, SystemClock};
+use projectors::Projectors;
 use read_models::ReadQueries;
 use sandbox::{ApiSecret, Sandbox, WebhookTarget};
 use service_kit::Secret;
@@ -23,6 +24,7 @@ use tokio::net::TcpListener;
 
 use crate::notifications;
 use crate::settings::{ConnectorsSection, Mode, Places, Service, ServicesSection, WrongUse};
+use crate::word;
 
 /// The ledger of the sandbox inside.
 pub(crate) const SANDBOX_FILE: &str = "sandbox.sqlite";
@@ -53,6 +55,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) url: &'a str,
     pub(crate) queries: Arc<ReadQueries>,
     pub(crate) port: Arc<dyn CommandPort>,
+    /// Those of this process, if it folds.
+    pub(crate) projectors: Option<&'a Projectors>,
     pub(crate) keyring: Keyring,
     pub(crate) health: &'a Health,
     pub(crate) shutdown: &'a Shutdown,
@@ -92,6 +96,8 @@ pub(crate) async fn start(parts: Parts<'_>) -> anyhow::Result<Connected> {
         Arc::clone(&clock) as _,
         parts.section.payments(),
     );
+    let [requests] = word::of(parts.projectors, "provider_requests");
+    let connector = connector.woken_by(requests);
     let standing = connector.watch();
     parts.health.register("connectors", move || std::future::ready(finding(standing())));
     let ended = parts.shutdown.clone();

@@ -37,6 +37,7 @@ mod state;
 mod stores;
 mod unseal;
 mod verify;
+mod word;
 
 use std::process::ExitCode;
 

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use lanes::{CommandPort, SystemClock};
+use projectors::Projectors;
 use read_models::ReadQueries;
 use sagas::{Dispatcher, HoldsStanding};
 use service_kit::health::{Finding, Health};
 use service_kit::shutdown::{Phase, Shutdown};
 
 use crate::settings::SagasSection;
+use crate::word;
 
 /// From when on holds that are over and still open are worth a warning: the promise is that none is
 /// open for longer.
@@ -19,6 +21,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) section: &'a SagasSection,
     pub(crate) queries: Arc<ReadQueries>,
     pub(crate) port: Arc<dyn CommandPort>,
+    /// Those of this process, if it folds.
+    pub(crate) projectors: Option<&'a Projectors>,
     pub(crate) health: &'a Health,
     pub(crate) shutdown: &'a Shutdown,
 }
@@ -26,8 +30,9 @@ pub(crate) struct Parts<'a> {
 /// Starts the dispatcher. It stops with the intake: what it has sent by then is waited for.
 pub(crate) fn start(parts: Parts<'_>) {
     sagas::describe_metrics();
-    let Parts { section, queries, port, health, shutdown } = parts;
-    let dispatcher = Dispatcher::new(queries, port, Arc::new(SystemClock), &section.dispatcher());
+    let Parts { section, queries, port, projectors, health, shutdown } = parts;
+    let dispatcher = Dispatcher::new(queries, port, Arc::new(SystemClock), &section.dispatcher())
+        .woken_by(word::of(projectors, "saga_work"));
     let standing = dispatcher.watch();
     health.register("sagas", move || {
         std::future::ready(standing().trouble.map_or(Finding::Passing, Finding::Failing))

@@ -61,6 +61,8 @@ struct Assembly {
     connected: Connected,
     /// Where commands go, when this process has lanes.
     port: Option<Arc<dyn CommandPort>>,
+    /// When this process folds.
+    projectors: Option<Projectors>,
 }
 
 /// What every service is built with.
@@ -158,6 +160,7 @@ impl Site<'_> {
             internal: Router::new(),
             connected: Connected::default(),
             port: None,
+            projectors: None,
         };
         if services.runs(Service::CommandApi) || services.runs(Service::QueryApi) {
             let watched = self.keyring.clone();
@@ -177,6 +180,7 @@ impl Site<'_> {
                 section: &self.settings.sagas,
                 queries: self.queries()?,
                 port: self.port(&assembly)?,
+                projectors: assembly.projectors.as_ref(),
                 health: &self.health,
                 shutdown: &self.shutdown,
             });
@@ -190,6 +194,7 @@ impl Site<'_> {
                 url: &self.url,
                 queries: self.queries()?,
                 port: self.port(&assembly)?,
+                projectors: assembly.projectors.as_ref(),
                 keyring: self.keyring.clone(),
                 health: &self.health,
                 shutdown: &self.shutdown,
@@ -291,6 +296,7 @@ impl Site<'_> {
         });
         let api = projectors::http::router(projectors.clone()).route_layer(operators);
         assembly.api = std::mem::take(&mut assembly.api).merge(api);
+        assembly.projectors = Some(projectors.clone());
         self.stop_with(Phase::Drain, "projectors", async move {
             if !projectors.shutdown(PROJECTORS_STOP).await {
                 tracing::warn!("projectors were left in the middle of a batch; it is folded anew");

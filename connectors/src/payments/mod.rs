@@ -23,6 +23,7 @@ use lanes::{Came, CommandPort, Piece, Rounds, SystemActor, WallClock, WorkList};
 use read_models::ReadQueries;
 use read_models::projections::ProviderRequestRow;
 use read_models::queries::{ProviderCursor, QueryError, WORK_MAX};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::payment_provider::PaymentProvider;
@@ -71,6 +72,12 @@ impl PaymentConnector {
         let asker = Asker { port, provider, clock, settings, standing: Arc::clone(&standing) };
         let rounds = Rounds::new(Arc::new(OpenRequests { queries, asker }), rounds);
         Self { rounds, provider: standing }
+    }
+
+    /// Looks for requests soon after word that there may be some.
+    #[must_use]
+    pub fn woken_by(self, word: Arc<Notify>) -> Self {
+        Self { rounds: self.rounds.woken_by(word), ..self }
     }
 
     /// How it stands, whenever it is asked.
