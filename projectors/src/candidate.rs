@@ -211,7 +211,8 @@ impl Candidate {
     }
 
     async fn collect(&mut self, first: Arc<Chunk>) {
-        let long = self.start.placement.store.capabilities().long_batches;
+        // What has just failed may have been too long for its deadline.
+        let long = self.start.placement.store.capabilities().long_batches && self.trouble.is_none();
         self.batch.push(first);
         self.source.gather(&mut self.batch, long).await;
     }
@@ -318,6 +319,9 @@ impl Candidate {
         self.retry_at = None;
         if let Err(error) = self.learn().await {
             return self.failed(&error);
+        }
+        if self.trouble.is_some() && self.folder.is_some() {
+            self.read_again();
         }
         if self.over.is_none() {
             self.work().await;

@@ -231,10 +231,6 @@ impl Projectors {
         verify(log, decoder, placement, scratch, (*reading.settings).clone()).await
     }
 
-    pub(crate) fn told(&self, projection: &str) -> Option<watch::Receiver<Told>> {
-        self.0.entries.get(projection).map(|entry| entry.told.clone())
-    }
-
     /// Ends everything after the batches in hand, and waits for that, within `patience`. Whether
     /// all of it has ended.
     pub async fn shutdown(&self, patience: Duration) -> bool {

@@ -7,7 +7,7 @@
 //! | rejected, expired, cancelled before | nothing, no authorization open | none | not attached |
 //!
 //! Not judged: a booking that a saga works on (a stuck one is told of); one whose payment waits for
-//! the provider; one whose saga has still to begin.
+//! the provider; one whose saga has still to begin, unless the log went on without it for a minute.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use super::sagas::{Sagas, State};
 use crate::booking::{Event, Status};
 use crate::ids::{BookingId, ItineraryId, OfferId};
 use crate::money::Money;
-use crate::{Category, StreamName, saga};
+use crate::{Category, StreamName, Timestamp, saga};
 
 /// Every booking, as far as it is judged.
 #[derive(Debug, Default)]
@@ -30,6 +30,7 @@ pub(super) struct Bookings {
 #[derive(Debug)]
 struct Seen {
     version: u64,
+    changed_at: Timestamp,
     status: Status,
     itinerary_id: ItineraryId,
     total: Money,
@@ -66,14 +67,18 @@ enum Now {
     UnderWay,
     Stuck,
     Waiting(String),
+    Begins(String),
 }
+
+/// How long the log may go on, in its own time, without the saga that has to begin.
+const BEGINS_MICROS_MAX: i64 = 60_000_000;
 
 impl Bookings {
     /// What is wrong with the event.
     pub(super) fn read(
         &mut self,
         booking_id: BookingId,
-        version: u64,
+        (version, changed_at): (u64, Timestamp),
         event: &Event,
     ) -> Option<String> {
         if let Event::Requested(asked) = event {
@@ -82,6 +87,7 @@ impl Bookings {
             };
             let seen = Seen {
                 version,
+                changed_at,
                 status: Status::Requested,
                 itinerary_id: asked.itinerary_id,
                 total: asked.total,
@@ -94,7 +100,7 @@ impl Bookings {
         let Some(seen) = self.bookings.get_mut(&booking_id) else {
             return Some(format!("{} stands before its request", event.name()));
         };
-        seen.version = version;
+        (seen.version, seen.changed_at) = (version, changed_at);
         let before = seen.status;
         seen.status = match event {
             Event::Requested(_) | Event::TravellersChanged(_) => return None,
@@ -118,6 +124,7 @@ impl Bookings {
         &self,
         shares: &BTreeMap<BookingId, Vec<Share>>,
         beside: Beside<'_>,
+        log_end: Timestamp,
         found: &mut Vec<Finding>,
     ) -> BookingCounts {
         let mut counts = BookingCounts::default();
@@ -128,6 +135,12 @@ impl Bookings {
                 Now::Waiting(what) => {
                     counts.waiting += 1;
                     found.push(seen.finding(*booking_id, Kind::Waiting, what));
+                }
+                Now::Begins(what) => {
+                    counts.waiting += 1;
+                    let late = log_end.micros() - seen.changed_at.micros() > BEGINS_MICROS_MAX;
+                    let kind = if late { Kind::Violation } else { Kind::Waiting };
+                    found.push(seen.finding(*booking_id, kind, what));
                 }
                 Now::Judged => {
                     counts.judged += 1;
@@ -194,7 +207,7 @@ impl Seen {
         if let Some((id, version, what)) = open.last() {
             return Now::Waiting(format!("its payment-{id} v{version} waits for its {what}"));
         }
-        let begins = |kind: saga::Kind| Now::Waiting(format!("its saga ({kind}) has to begin"));
+        let begins = |kind: saga::Kind| Now::Begins(format!("its saga ({kind}) has to begin"));
         let ended = |kind| sagas().find(|saga| saga.kind == kind).map(|saga| &saga.state);
         match (ended(saga::Kind::TripBooking), self.status) {
             (None, Status::Requested) => begins(saga::Kind::TripBooking),

@@ -46,6 +46,7 @@ pub struct Invariants {
     invoices: Invoices,
     sagas: Sagas,
     bookings: Bookings,
+    log_end: Option<Timestamp>,
 }
 
 /// What is found at rest.
@@ -63,12 +64,13 @@ impl Invariants {
     /// Takes the next event of its stream. What it breaks, it breaks for good.
     pub fn read(&mut self, at: Position, envelope: &Envelope, event: &Event) -> Vec<Finding> {
         let (id, version) = (envelope.stream.id, envelope.version);
+        self.log_end = self.log_end.max(Some(envelope.recorded_at));
         let mut wrong: Vec<(Check, String)> = Vec::new();
         let mut tell = |check, what: Option<String>| wrong.extend(what.map(|what| (check, what)));
         tell(Check::Commands, self.commands.read(envelope));
+        let when = (version, envelope.recorded_at);
         match event {
             Event::Offer(event) => {
-                let when = (version, envelope.recorded_at);
                 wrong.extend(self.offers.read(OfferId(id), when, event));
             }
             Event::Payment(event) => {
@@ -82,7 +84,7 @@ impl Invariants {
                 tell(Check::Sagas, self.sagas.read(SagaId(id), version, event));
             }
             Event::Booking(event) => {
-                tell(Check::Bookings, self.bookings.read(BookingId(id), version, event));
+                tell(Check::Bookings, self.bookings.read(BookingId(id), when, event));
             }
             // Neither holds anything that others could contradict.
             Event::Destination(_) | Event::Notification(_) => {}
@@ -102,7 +104,12 @@ impl Invariants {
         self.sagas.judge(&mut found);
         let Self { payments, sagas, attachments, .. } = self;
         let beside = Beside { payments, sagas, attachments };
-        let bookings = self.bookings.judge(&self.offers.shares(), beside, &mut found);
+        let bookings = self.bookings.judge(
+            &self.offers.shares(),
+            beside,
+            self.log_end.unwrap_or(now),
+            &mut found,
+        );
         Judgement { found, bookings, open_holds }
     }
 

@@ -384,6 +384,27 @@ fn a_booking_that_its_saga_left_behind_is_found() {
 }
 
 #[test]
+fn a_booking_whose_saga_does_not_begin_is_found_once_the_log_went_on() {
+    let log = sold();
+    let stream = booking_stream(1);
+    let requested = &log[&stream][0].1;
+    let judged_after = |seconds| {
+        let mut invariants = Invariants::default();
+        let at = Position { partition: 0, offset: 0 };
+        invariants.read(at, &envelope(stream, 1, Uuid::from_u128(1), 1), requested);
+        let (other, event) = (offer_stream(1), &log[&offer_stream(1)][0].1);
+        let mut later = envelope(other, 1, Uuid::from_u128(2), 2);
+        later.recorded_at = later.recorded_at.plus_seconds(seconds);
+        invariants.read(at, &later, event);
+        let found = invariants.judge(Timestamp::default()).found;
+        found.into_iter().map(|finding| (finding.kind, finding.stream)).collect::<Vec<_>>()
+    };
+
+    assert_eq!(judged_after(60), [(Kind::Waiting, stream)]);
+    assert_eq!(judged_after(61), [(Kind::Violation, stream)]);
+}
+
+#[test]
 fn a_booking_that_a_second_saga_works_on_is_found() {
     let found = planted(|log| {
         let of = |number| saga::stream(derive::trip_saga(booking_id(number)));
