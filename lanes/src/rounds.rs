@@ -118,7 +118,7 @@ impl<W: WorkList> Rounds<W> {
         Self { list, settings, standing, word: Arc::default() }
     }
 
-    /// Looks soon after each word that the list may have changed, rather than at its own pace alone.
+    /// Looks soon after each word that the list may have changed, not at its own pace alone.
     #[must_use]
     pub fn woken_by(mut self, word: Arc<Notify>) -> Self {
         self.word = word;

@@ -1,4 +1,4 @@
-//! Who works through a read model's rows in the process that folds them need not wait for their next
+//! Who works through a read model's rows in the process that folds them need not wait for a
 //! look: they are told. Elsewhere looks are all there is.
 
 use std::sync::Arc;
