@@ -15,6 +15,9 @@ use crate::ids::{
 };
 
 /// The id that stands for these parts under that purpose, stored near another id if there is one.
+///
+/// Of that other id only the first 48 bits are taken, which many share: what tells it apart from
+/// its neighbours has to be among the parts.
 #[must_use]
 pub fn id(purpose: &str, near: Option<Uuid>, parts: &[&[u8]]) -> Uuid {
     let mut hash = Sha256::new();

@@ -77,8 +77,10 @@ impl WorkList for ExpiredHolds {
     async fn run(&self, hold: OpenHoldRow) -> Came {
         let (stream, hold_id) = (stream(&hold), HoldId(hold.hold_id));
         let command = Command::Offer(offer::Command::ExpireHold { hold_id });
-        // One id a hold: a refusal does not use it up, and an expiry happens once.
-        let id = CommandId(derive::id("expire-hold", Some(hold_id.0), &[]));
+        // One id a hold: a refusal does not use it up, and an expiry happens once. The hold's whole
+        // id counts: what lies near it has its first 48 bits, too, as the lines of one saga do.
+        let parts = [hold_id.0.as_bytes().as_slice(), hold.held_by.0.as_bytes()];
+        let id = CommandId(derive::id("expire-hold", Some(hold_id.0), &parts));
         let cause = Cause {
             tenant: hold.tenant.clone(),
             correlation_id: hold.correlation_id,
