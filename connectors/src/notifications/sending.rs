@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::ids::CommandId;
+use domain::ids::{CommandId, EventId};
 use domain::notification::{self, Command as Notification};
 use domain::{Category, Command, StreamName, derive};
 use keys::{KeyError, Keyring, Opened, Purpose};
@@ -145,19 +145,17 @@ impl Sender {
     /// Records what came of it. What is not known to be recorded is sent and recorded again.
     async fn tell(&self, row: &NotificationRow, said: Vec<Notification>) -> Came {
         let stream = StreamName::new(Category::Notification, row.notification_id.0);
-        let asked_by = row.requested_by.0;
         let cause = Cause {
             tenant: row.tenant.clone(),
             correlation_id: row.correlation_id,
-            causation_id: asked_by,
+            causation_id: row.requested_by.0,
             traceparent: row.traceparent.clone(),
         };
         for command in said {
             let name = command.name();
             let command = Command::Notification(command);
             let text = serde_json::to_vec(&command).expect("commands are JSON");
-            let parts = [asked_by.as_bytes().as_slice(), &text];
-            let id = CommandId(derive::id("notification-answer", Some(asked_by), &parts));
+            let id = answer(row.requested_by, row.attempt_failed, &text);
             let request = ACTOR.request(stream, id, (&command.clone(), command), &cause);
             match self.port.send(request).await {
                 Ok(_) => tracing::debug!(%stream, name, "what became of a message is recorded"),
@@ -178,5 +176,30 @@ impl Sender {
 
     fn note(&self, trouble: Option<&'static str>) {
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+}
+
+/// The id of a command that says what became of a try, by how many had failed before. The try
+/// belongs to it: what came back is sent once more, and that is recorded once more.
+fn answer(asked_by: EventId, failed: u32, command: &[u8]) -> CommandId {
+    let parts = [asked_by.0.as_bytes().as_slice(), &failed.to_be_bytes(), command];
+    CommandId(derive::id("notification-answer", Some(asked_by.0), &parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn what_came_of_another_try_is_said_under_another_id() {
+        let asked_by = EventId(Uuid::from_u128(1));
+        let sent = answer(asked_by, 0, b"sent");
+
+        assert_eq!(sent, answer(asked_by, 0, b"sent"));
+        assert_ne!(sent, answer(asked_by, 1, b"sent"));
+        assert_ne!(sent, answer(asked_by, 0, b"failed"));
+        // As near as two messages of one millisecond are.
+        assert_ne!(sent, answer(EventId(Uuid::from_u128(2)), 0, b"sent"));
     }
 }

@@ -68,7 +68,9 @@ fn sent(message: &Message, reference: Option<&str>) -> Vec<Event> {
     let reference = reference
         .map(|reference| text::readable(reference, REFERENCE_CHARACTERS_MAX))
         .filter(|reference| !reference.is_empty());
-    let again = message.sent && (reference.is_none() || reference == message.reference);
+    // One that came back is out again, though its provider gives it the name it had.
+    let out = message.status == Status::Sent;
+    let again = out && (reference.is_none() || reference == message.reference);
     if again || message.status == Status::Delivered {
         return Vec::new();
     }
@@ -77,9 +79,12 @@ fn sent(message: &Message, reference: Option<&str>) -> Vec<Event> {
     vec![NotificationSent { notification_id, booking_id, reference }.into()]
 }
 
-/// What arrived did not fail.
+/// What arrived did not fail. Nor did what is out because another's same try did not succeed: the
+/// try that was sent is the one after the last that failed, and a later one alone comes back.
 fn failed(message: &Message, attempt: u32, code: &str, words: &str) -> Vec<Event> {
-    if attempt <= message.attempt_failed || message.status == Status::Delivered {
+    let sent = u32::from(message.status == Status::Sent);
+    let known = message.attempt_failed.saturating_add(sent);
+    if attempt <= known || message.status == Status::Delivered {
         return Vec::new();
     }
 

@@ -5,14 +5,16 @@
 //! | not requested | `-requested` | Request |
 //! | requested | `-sent`, `-failed`, `-delivered`, `-abandoned` | everything but Request |
 //! | failed (may be tried again) | `-sent`, `-delivered`, `-abandoned` | everything but Request |
-//! | sent | `-delivered`; `-failed`, when it comes back | facts |
+//! | sent | `-delivered`; `-failed` of a later try, when it comes back | facts |
 //! | delivered | never | facts, which say nothing new |
 //! | abandoned | `-sent`, `-delivered`: facts that come late | Abandon, facts |
 //!
 //! Invariants, at every version:
 //! - It is requested once.
 //! - What its provider says is never refused, and is recorded once: a try that failed by its
-//!   number, a dispatch and a delivery once.
+//!   number, a dispatch and a delivery once; a dispatch once more after it came back.
+//! - What is out stays out, though another sender's same try failed: only a later failure says
+//!   that it came back.
 //! - What was sent or delivered is not given up.
 //!
 //! Systems alone ask (sagas, connectors).

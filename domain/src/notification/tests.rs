@@ -126,13 +126,26 @@ fn a_fact_is_recorded_once() {
 
 #[test]
 fn a_message_that_comes_back_may_be_sent_anew() {
-    let back = [request(), sent(Some("msg_1")), failed(1)];
+    let back = [request(), sent(Some("msg_1")), failed(2)];
 
-    // The first dispatch is told once more: it came back all the same.
-    nothing(&back, &sent(Some("msg_1")));
-    let anew = [&back[..], &[sent(Some("msg_2"))]].concat();
+    for reference in [None, Some("msg_1"), Some("msg_2")] {
+        let anew = [&back[..], &[sent(reference)]].concat();
+        assert_eq!(names(&anew)[2..], ["notification-failed", "notification-sent"]);
+        nothing(&anew, &sent(reference));
+    }
+}
 
-    assert_eq!(names(&anew).last(), Some(&"notification-sent"));
+/// Two senders made the same try: one had it taken, the other did not.
+#[test]
+fn a_try_that_one_sender_sent_does_not_fail_by_another() {
+    for reference in [None, Some("msg_1")] {
+        nothing(&[request(), sent(reference)], &failed(1));
+        nothing(&[request(), failed(1), sent(reference)], &failed(2));
+        let late = [request(), failed(1), sent(reference)];
+        assert_eq!(names(&late)[1..], ["notification-failed", "notification-sent"]);
+        let Notification::Known(message) = fold(&after(&late)) else { panic!("it was asked for") };
+        assert_eq!(message.status, Status::Sent);
+    }
 }
 
 #[test]
