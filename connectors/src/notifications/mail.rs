@@ -3,19 +3,17 @@
 //! Without TLS, as with the databases: the way to the relay is trusted. What leaves the network is
 //! the relay's to encrypt and to sign.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message as Mail};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::{AsyncSmtpTransportBuilder, Error, SMTP_PORT};
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
-use percent_encoding::percent_decode_str;
+use tokio::time::Instant;
 
 use super::settings::ChannelError;
+use super::smtp::Relay;
 use super::{Channel, Message, Sending};
 use crate::circuit::{Circuit, CircuitSettings};
-use crate::payment_provider::{Doubt, Obstacle, Refusal};
+use crate::payment_provider::{Obstacle, Refusal};
 
 /// Where mail goes, and in whose name.
 #[derive(Debug, Clone)]
@@ -32,7 +30,7 @@ pub struct MailSettings {
 
 /// Sends mail.
 pub struct Mailer {
-    relay: AsyncSmtpTransport<Tokio1Executor>,
+    relay: Relay,
     from: Mailbox,
     timeout: Duration,
     circuit: Circuit,
@@ -46,7 +44,7 @@ impl Mailer {
     pub fn new(settings: MailSettings) -> Result<Self, ChannelError> {
         let MailSettings { url, from, timeout, circuit } = settings;
         let shown = || ChannelError::MailUrl(service_kit::secret::redact(&url));
-        let relay = relay(&url).ok_or_else(shown)?.timeout(Some(timeout)).build();
+        let relay = Relay::parse(&url).ok_or_else(shown)?;
         let from = from.parse().map_err(|_| ChannelError::Sender(from))?;
         Ok(Self { relay, from, timeout, circuit: Circuit::new("mail", circuit) })
     }
@@ -65,55 +63,6 @@ impl Mailer {
             .body(message.letter.text.clone())
             .map_err(|error| malformed("mail_malformed", error.to_string()))
     }
-
-    async fn deliver(&self, mail: Mail) -> Sending {
-        let end = Instant::now() + self.timeout;
-        // A relay that is not there was not asked: that is no failure of the message.
-        match tokio::time::timeout(self.timeout, self.relay.test_connection()).await {
-            Ok(Ok(true)) => {}
-            Ok(Ok(false) | Err(_)) | Err(_) => return Sending::NotTried(Obstacle::NoConnection),
-        }
-        let left = end.saturating_duration_since(Instant::now());
-        match tokio::time::timeout(left, self.relay.send(mail)).await {
-            Ok(Ok(_)) => Sending::Taken { reference: None, delivered: false },
-            Ok(Err(error)) => said(&error),
-            Err(_) => Sending::Unknown(Doubt::Late),
-        }
-    }
-}
-
-/// The relay that a URL names.
-fn relay(url: &str) -> Option<AsyncSmtpTransportBuilder> {
-    let url = reqwest::Url::parse(url).ok().filter(|url| url.scheme() == "smtp")?;
-    let host = url.host_str()?.trim_matches(['[', ']']);
-    let plain = ["", "/"].contains(&url.path()) && url.query().is_none();
-    if host.is_empty() || !plain {
-        return None;
-    }
-    let relay = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host);
-    let relay = relay.port(url.port().unwrap_or(SMTP_PORT));
-    if url.username().is_empty() {
-        return Some(relay);
-    }
-    let plain = |text| percent_decode_str(text).decode_utf8().ok().map(String::from);
-    let password = plain(url.password().unwrap_or_default())?;
-    Some(relay.credentials(Credentials::new(plain(url.username())?, password)))
-}
-
-fn said(error: &Error) -> Sending {
-    let refusal = |code: &str| Refusal {
-        code: error.status().map_or_else(|| code.to_owned(), |status| format!("smtp_{status}")),
-        message: error.to_string(),
-    };
-    if error.is_permanent() {
-        Sending::Refused(refusal("mail_refused"))
-    } else if error.is_transient() {
-        Sending::Later(refusal("mail_refused_for_now"))
-    } else if error.is_client() {
-        Sending::Refused(refusal("mail_malformed"))
-    } else {
-        Sending::Unknown(if error.is_timeout() { Doubt::Late } else { Doubt::BrokenOff })
-    }
 }
 
 #[async_trait::async_trait]
@@ -127,8 +76,12 @@ impl Channel for Mailer {
             Ok(passage) => passage,
             Err(wait) => return Sending::NotTried(Obstacle::CircuitOpen(wait)),
         };
-        let sending = self.deliver(mail).await;
-        passage.settle(!matches!(sending, Sending::Unknown(_) | Sending::NotTried(_)));
+        let sending = self.relay.deliver(&mail, Instant::now() + self.timeout).await;
+        // A relay that does not take us is there: the circuit is not to hide what has to be said.
+        passage.settle(!matches!(
+            sending,
+            Sending::Unknown(_) | Sending::NotTried(Obstacle::NoConnection)
+        ));
         sending
     }
 }

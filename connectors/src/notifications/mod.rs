@@ -2,15 +2,15 @@
 //! the log.
 //!
 //! What is open is a projection, and nothing else is kept: this process may die at any point, and
-//! any number of it may run. Each message has one name outside, the id of the event that asks for
-//! it (a mail's Message-ID, an API's idempotency key), and what came of a try is recorded under an
-//! id that follows from both.
+//! any number of it may run, though several may send one mail twice. Each message has one name
+//! outside, the id of the event that asks for it (a mail's Message-ID, an API's idempotency key),
+//! and what came of a try is recorded under an id that follows from both.
 //!
 //! Promises:
 //! - who is written to is unsealed at the moment of sending, and nowhere kept; who was forgotten is
 //!   not written to, and the message is abandoned;
 //! - a try whose outcome is not known is made again under the same name. An API that honours it
-//!   takes the message once; a mail may then arrive twice, which is mail's nature;
+//!   takes the message once; mail is sent at least once, and may arrive twice;
 //! - a message is sent, or abandoned with a reason, within a day.
 
 mod letters;
@@ -18,6 +18,7 @@ mod mail;
 mod message_api;
 mod sending;
 mod settings;
+mod smtp;
 mod telemetry;
 
 use std::sync::{Arc, Mutex, PoisonError};
