@@ -7,11 +7,12 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use domain::ids::HoldId;
+use domain::ids::{CommandId, HoldId};
 use domain::offer::{self, Claim, OfferHeld};
 use domain::{Category, StreamName, Timestamp};
 use lanes::{Accepted, CommandError, CommandPort, CommandRequest, TokenText, WallClock};
 use read_models::testing::loader::Loader;
+use read_models::testing::saga_samples::any_event;
 use read_models::testing::sales::{any_sale, listed, requested};
 use read_models::testing::samples::{START, SampleLog};
 use read_models::{
@@ -27,12 +28,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Two shards, told apart by the last bit of a stream's id: the odd one never answers, and the even
 /// one says that it cannot, so that everything stays open.
 #[derive(Default)]
-struct HalfAway(Mutex<BTreeSet<StreamName>>);
+struct HalfAway(Mutex<BTreeSet<(StreamName, CommandId)>>);
 
 #[async_trait::async_trait]
 impl CommandPort for HalfAway {
     async fn send(&self, request: CommandRequest) -> Result<Accepted, CommandError> {
-        self.0.lock().unwrap().insert(request.stream);
+        self.0.lock().unwrap().insert((request.stream, request.command_id));
         if self.shard_of(&request.stream) == 1 {
             return std::future::pending().await;
         }
@@ -59,7 +60,13 @@ impl HalfAway {
         let asked = self.0.lock().unwrap();
         let of =
             |stream: &&StreamName| stream.category == category && self.shard_of(stream) == shard;
-        asked.iter().filter(of).count()
+        let streams: BTreeSet<_> = asked.iter().map(|(stream, _)| stream).collect();
+        streams.into_iter().filter(of).count()
+    }
+
+    /// How many commands that stream was sent, each counted once.
+    fn commands_to(&self, stream: StreamName) -> usize {
+        self.0.lock().unwrap().iter().filter(|(to, _)| *to == stream).count()
     }
 }
 
@@ -76,7 +83,7 @@ async fn queries_over(log: &SampleLog, file: &std::path::Path) -> Arc<ReadQuerie
     let settings = SqliteSettings::default();
     let store = SqliteReadStore::open(file, settings.clone()).unwrap();
     store.prepare().await.unwrap();
-    let asked = ["saga_work", "open_holds"];
+    let asked = ["saga_work", "open_holds", "sagas"];
     for projection in projections().into_iter().filter(|each| asked.contains(&each.name())) {
         let mut loader = Loader::new(&store, &*projection, 1).await.unwrap();
         for batch in log.events().chunks(500) {
@@ -164,6 +171,55 @@ async fn holds_are_expired_though_older_ones_are_of_a_shard_that_is_away() {
             && overdue() == 100_000
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn holds_of_one_offer_and_millisecond_are_expired_by_commands_of_their_own() {
+    let offer = Uuid::from_u128(2);
+    let near = 7_u128 << 80;
+    let mut log = SampleLog::new();
+    log.append(0, offer, offer, listed(offer, "A flight"));
+    for n in [1, 2] {
+        // They differ behind the 48 bits of a time alone.
+        let hold_id = HoldId(Uuid::from_u128(near + n));
+        log.append(0, offer, offer, OfferHeld { hold_id, expires_at: START, ..held(offer) });
+    }
+
+    let stream = StreamName::new(Category::Offer, offer);
+    run_until(
+        &log,
+        "both holds are expired",
+        |port, _| async move { port.commands_to(stream) == 2 },
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stuck_sagas_of_every_tenant_are_counted() {
+    let mut log = SampleLog::new();
+    for (n, tenant) in ["default", "other", "third"].into_iter().enumerate() {
+        let (tenant, id) = (tenant.parse().unwrap(), Uuid::from_u128(n as u128 + 1));
+        // Started, then stuck; the last one has only started.
+        for kind in [0, 5].into_iter().take(if n == 2 { 1 } else { 2 }) {
+            log.append_for(&tenant, 0, id, id, any_event(kind, 0, id));
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let queries = queries_over(&log, &dir.path().join("read.sqlite")).await;
+    let port = Arc::new(HalfAway::default());
+    let dispatcher = Dispatcher::new(queries, port, Arc::new(Later), &settings());
+    let stuck = dispatcher.watch_stuck();
+
+    let task = tokio::spawn(dispatcher.run(CancellationToken::new()));
+
+    let end = Instant::now() + PATIENCE;
+    let mut pause = tokio::time::interval(Duration::from_millis(5));
+    while stuck() != 2 {
+        assert!(Instant::now() < end, "{} sagas are counted", stuck());
+        pause.tick().await;
+    }
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
 }
 
 fn held(offer: Uuid) -> OfferHeld {

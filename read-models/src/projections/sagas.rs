@@ -62,6 +62,7 @@ row! {
             name: "state",
             kind: IndexKind::Ordered(&["tenant", "state", "started_at", "saga_id"]),
         },
+        Index { name: "standing", kind: IndexKind::Ordered(&["state", "started_at", "saga_id"]) },
         Index { name: "time", kind: IndexKind::Ordered(&["tenant", "started_at", "saga_id"]) },
     ]
 }
@@ -141,7 +142,7 @@ impl Projection for Sagas {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static [&'static Table] {

@@ -36,7 +36,7 @@ pub enum SagaState {
 }
 
 impl SagaState {
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
             Self::Stuck => "stuck",

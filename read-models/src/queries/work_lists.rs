@@ -8,11 +8,12 @@ use domain::Timestamp;
 use domain::ids::PaymentId;
 
 use super::itineraries::read;
+use super::sagas::SagaState;
 use super::statement::{Dialect, Sql, Statement};
 use super::{QueryError, ReadQueries};
 use crate::projection::encode_key;
 use crate::projections::{
-    NotificationRow, OpenHoldRow, ProviderPaymentRow, ProviderRequestRow, SagaWorkRow,
+    NotificationRow, OpenHoldRow, ProviderPaymentRow, ProviderRequestRow, SagaRow, SagaWorkRow,
     provider_requests, saga_work,
 };
 use crate::row::Cell as _;
@@ -159,6 +160,22 @@ impl ReadQueries {
             after: after.map(|NotificationCursor(values)| values.to_vec()),
             narrow: move |sql: &mut Sql| {
                 sql.push("e.due_at <= ").bind(Value::Timestamp(now));
+            },
+        };
+        self.work(list).await
+    }
+
+    /// The sagas that only an operator can help, oldest first, at most [`WORK_MAX`].
+    ///
+    /// # Errors
+    /// [`QueryError::Store`].
+    pub async fn stuck_sagas(&self) -> Result<Vec<SagaRow>, QueryError> {
+        let list = List {
+            projection: "sagas",
+            order: &["started_at", "saga_id"],
+            after: None,
+            narrow: |sql: &mut Sql| {
+                sql.push("e.state = ").bind(Value::Text(SagaState::Stuck.name().to_owned()));
             },
         };
         self.work(list).await
