@@ -1,7 +1,7 @@
 //! One dialogue with the mail relay, verb by verb: what a refusal means depends on what was asked.
 //!
-//! A relay that takes neither our credentials nor our sender, nor mail for others, is misconfigured,
-//! here or there: the message is not to blame and waits. What it says for good of the recipient
+//! A relay that does not take our credentials, our sender or mail for others is misconfigured, here
+//! or there: the message is not to blame and waits. What it says for good of the recipient
 //! ends the message; everything else is tried again.
 
 use std::error::Error as _;
@@ -155,8 +155,8 @@ impl About {
     }
 }
 
-/// Whether a refusal at the recipient is about us: many relays judge the sender, and whom they relay
-/// for, no earlier. An enhanced code says so (policy, or the sender's address); without one, the
+/// Whether a refusal at the recipient is about us: many relays judge the sender, and for whom they
+/// relay, no earlier. An enhanced code says so (policy, or the sender's address); without one, the
 /// words do.
 fn of_us(words: &str) -> bool {
     let enhanced = words.split_whitespace().next().and_then(|first| first.strip_prefix("5."));
