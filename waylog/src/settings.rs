@@ -263,18 +263,25 @@ mod tests {
     }
 
     #[test]
-    fn mysql_and_redis_join_where_they_are_named() {
-        let distributed = [
-            ["--kafka-brokers", "127.0.0.1:9092"],
-            ["--schema-registry-url", "http://registry"],
-            ["--postgres-url", "postgres://database"],
-            ["--redis-url", "redis://cache"],
+    fn brokers_need_mysql_and_take_redis_where_it_is_named() {
+        let mut distributed = vec![
+            "--kafka-brokers",
+            "127.0.0.1:9092",
+            "--schema-registry-url",
+            "http://registry",
+            "--postgres-url",
+            "postgres://database",
         ];
 
-        let mode = settings(&distributed.concat()).places.mode().unwrap();
+        let error = settings(&distributed).places.mode().unwrap_err().to_string();
+        distributed.extend(["--mysql-url", "mysql://database"]);
+        let without = settings(&distributed).places.mode().unwrap();
+        distributed.extend(["--redis-url", "redis://cache"]);
+        let with = settings(&distributed).places.mode().unwrap();
 
-        let Mode::Distributed { mysql, redis, .. } = mode else { panic!("{mode:?}") };
-        assert_eq!((mysql.is_some(), redis.is_some()), (false, true));
+        assert!(error.contains("--mysql-url"), "{error}");
+        assert!(matches!(without, Mode::Distributed { redis: None, .. }), "{without:?}");
+        assert!(matches!(with, Mode::Distributed { redis: Some(_), .. }), "{with:?}");
     }
 
     #[test]

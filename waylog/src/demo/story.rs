@@ -15,7 +15,7 @@ pub(super) fn told(correlation: &Value) -> String {
     text
 }
 
-/// A command's events, and below each what it caused.
+/// A command's events with what each caused, why it was refused, and what its answer caused.
 fn below(command: &Value, began_at: Timestamp, indent: &str, text: &mut String) {
     let (actor, stream) = (said(&command["actor"]), short(said(&command["stream"])));
     let actor = actor.strip_prefix("system:").map_or("a traveller", |system| system);
@@ -27,6 +27,14 @@ fn below(command: &Value, began_at: Timestamp, indent: &str, text: &mut String) 
         for caused in event["caused"].as_array().into_iter().flatten() {
             below(caused, began_at, &format!("{indent}  "), text);
         }
+    }
+    for refused in command["refusals"].as_array().into_iter().flatten() {
+        let (what, code) = (said(&refused["command"]), said(&refused["code"]));
+        let name = format!("{indent}{what} refused: {code}");
+        *text += &format!("{:>10}  {name:<44} {stream:<24} by {actor}\n", "");
+    }
+    for caused in command["caused"].as_array().into_iter().flatten() {
+        below(caused, began_at, &format!("{indent}  "), text);
     }
 }
 
@@ -58,7 +66,13 @@ mod tests {
         let started = event("saga-started", "00.250", json!([]));
         let saga =
             json!({ "actor": "system:sagas", "stream": format!("saga-{id}"), "events": [started] });
-        let requested = event("booking-requested", "00.000", json!([saga]));
+        let answered = event("saga-step-failed", "00.500", json!([]));
+        let answer = json!({ "actor": "system:sagas", "stream": "saga-1", "events": [answered] });
+        let hold = json!({
+            "actor": "system:sagas", "stream": "offer-1", "events": [], "caused": [answer],
+            "refusals": [{ "command": "hold", "code": "sold_out" }],
+        });
+        let requested = event("booking-requested", "00.000", json!([saga, hold]));
         let booking = json!({
             "actor": "account:1", "stream": format!("booking-{id}"), "events": [requested],
         });
@@ -70,5 +84,7 @@ mod tests {
         assert!(lines[0].ends_with("booking-..9a8057         by a traveller"), "{text}");
         assert!(lines[1].starts_with("    250 ms    saga-started "), "{text}");
         assert!(lines[1].ends_with("by sagas"), "{text}");
+        assert!(lines[2].starts_with("              hold refused: sold_out "), "{text}");
+        assert!(lines[3].starts_with("    500 ms      saga-step-failed "), "{text}");
     }
 }

@@ -3,6 +3,7 @@
 use domain::calendar::Date;
 use domain::destination::{DestinationDescribed, DestinationRetired};
 use domain::ids::{BookingId, DestinationId, NotificationId, OfferId};
+use domain::notification::NotificationSent;
 use domain::{PositionVector, RecordedEvent, Tenant, derive, offer};
 use uuid::Uuid;
 
@@ -12,7 +13,7 @@ use crate::queries::{
     DestinationFilter, Measure, NotificationFilter, QueryError, ReadQueries, Viewer,
 };
 use crate::testing::loader::{Loader, load};
-use crate::testing::payment_samples::{any_event, notification_requested};
+use crate::testing::payment_samples::notification_requested;
 use crate::testing::sales::{any_sale, listed, requested};
 use crate::testing::samples::{START, SampleLog};
 use crate::testing::worlds::StoreWorld;
@@ -277,7 +278,12 @@ pub async fn messages_are_for_the_account_of_their_booking(world: &impl StoreWor
         let about = if n == 3 { booking(2) } else { booking(1) };
         log.append(n, message(n), OWNER, notification_requested(message(n), about));
     }
-    log.append(1, message(1), OWNER, any_event(15, 0, message(1)));
+    let sent = NotificationSent {
+        notification_id: NotificationId(message(1)),
+        booking_id: BookingId(booking(1)),
+        reference: None,
+    };
+    log.append(1, message(1), OWNER, sent);
     let (queries, end, tenant) = scene(world, log.events()).await;
     let listed = async |viewer, filter: NotificationFilter, limit, cursor| {
         let page = page(limit, cursor);
