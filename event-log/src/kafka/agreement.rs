@@ -25,8 +25,6 @@ use crate::{LogError, Topology};
 
 /// The shape stands in this partition of the shard topic.
 const PARTITION: i32 = 0;
-/// How long a first look waits for records before it counts as "none".
-const LOOK: Duration = Duration::from_millis(500);
 /// Before a fenced process tries again, times its own share of a second.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
@@ -116,7 +114,8 @@ fn establish(settings: &KafkaSettings, deadline: Instant) -> Result<TopologyReco
 /// How far to look.
 #[derive(Clone, Copy)]
 enum Until {
-    /// Until nothing came for a while: finding nothing proves nothing.
+    /// Until the broker says that there is no more: finding nothing proves nothing, because others
+    /// may be writing it.
     Quiet,
     /// Until that record, which is known to exist: finding nothing proves that there was nothing.
     Offset(i64),
@@ -132,6 +131,8 @@ fn look(
     let mut config = clients::reading_consumer(settings);
     // The topic is compacted: it need not begin at zero.
     config.set("auto.offset.reset", "earliest");
+    // Waiting for a while instead would be too short for a consumer that is slow to begin.
+    config.set("enable.partition.eof", "true");
     let consumer: BaseConsumer<Quiet> = config.create_with_context(Quiet).map_err(failed)?;
     let mut start = TopicPartitionList::new();
     start
@@ -139,22 +140,18 @@ fn look(
         .and_then(|()| consumer.assign(&start))
         .map_err(failed)?;
     let mut newest = None;
-    let mut quiet_since = Instant::now();
     while Instant::now() < deadline {
         let record = match consumer.poll(Duration::from_millis(50)) {
             Some(Ok(record)) => record,
             Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
                 return Err(failed(KafkaError::MessageConsumptionFatal(code)));
             }
+            Some(Err(KafkaError::PartitionEOF(_))) if matches!(until, Until::Quiet) => {
+                return Ok(newest);
+            }
             // Heals, or runs into the deadline.
-            Some(Err(_)) => continue,
-            None => match until {
-                Until::Quiet if quiet_since.elapsed() > LOOK => return Ok(newest),
-                Until::Quiet if newest.is_some() => return Ok(newest),
-                _ => continue,
-            },
+            Some(Err(_)) | None => continue,
         };
-        quiet_since = Instant::now();
         if record.key() == Some(TOPOLOGY_KEY.as_bytes()) {
             let value = record.payload().unwrap_or_default();
             newest = Some(serde_json::from_slice(value).map_err(|error| {
