@@ -73,7 +73,9 @@ fn an_owner_that_stops_hands_over_before_it_has_drained() {
 
     let stopping = Instant::now();
     world.process("command-1").signal("TERM");
-    trips.iter().for_each(|trip| write_once(&survivor, trip, 1));
+    for trip in &trips {
+        write_once(&survivor, trip, 1);
+    }
     let taken_over = stopping.elapsed();
     slow.send_rest();
     let (status, answer) = slow.read();
