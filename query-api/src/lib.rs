@@ -19,6 +19,7 @@ mod live;
 mod log_view;
 mod notifications;
 mod offers;
+mod one;
 mod openapi;
 mod page;
 mod payments;

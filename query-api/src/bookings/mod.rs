@@ -17,14 +17,12 @@ use axum::response::{IntoResponse as _, Response};
 use domain::booking::Status;
 use domain::ids::{BookingId, ItineraryId};
 use domain::{Category, StreamName, derive};
-use http::HeaderValue;
-use http::header::CACHE_CONTROL;
 use keys::Purpose;
 use read_models::projections::SealedParts;
 use read_models::queries::BookingFilter;
 use serde::Deserialize;
 use serde_json::Value;
-use service_kit::{ETag, Json, Path, Problem, Query};
+use service_kit::{Json, Path, Problem, Query};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -33,6 +31,7 @@ use self::view::{BookingView, Opened, WholeBookingView};
 use crate::caller::Caller;
 use crate::consistency::WaitFor;
 use crate::itineraries::viewer;
+use crate::one::Keep;
 use crate::openapi::{Problems, QueryHeaders};
 use crate::page::{Limit, Page};
 use crate::{BOOKINGS, QueryApi, SAGAS, failure};
@@ -72,12 +71,10 @@ async fn read(
     }
     let mut detail = answer.value.ok_or_else(not_found)?;
     let opened = open(&api, std::mem::take(&mut detail.booking.sealed.0)).await?;
-    // What one caller sees of a booking is not what another one does. The saga goes on without the
-    // booking's version: nothing here is worth keeping.
-    let private = [(CACHE_CONTROL, HeaderValue::from_static("private, no-store"))];
-    let (tag, stamp) = (ETag(detail.booking.version), api.stamp(&answer.at));
+    let version = detail.booking.version;
     let view = WholeBookingView::of(detail, opened, caller.staff);
-    Ok((tag, private, stamp, Json(view)).into_response())
+    // The saga goes on without the booking's version.
+    Ok(api.one(&answer.at, version, Keep::Nothing, view))
 }
 
 /// What is sealed of a booking, as it can be read now.

@@ -17,12 +17,10 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use domain::calendar::Date;
 use domain::{Category, StreamName, Timestamp, derive};
-use http::HeaderValue;
-use http::header::CACHE_CONTROL;
 use read_models::projections::Period;
 use read_models::queries::{DestinationFilter, Measure};
 use serde::Deserialize;
-use service_kit::{ETag, Json, Path, Problem, Query};
+use service_kit::{Json, Path, Problem, Query};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -30,6 +28,7 @@ use utoipa_axum::routes;
 use self::view::{DestinationView, PopularView, RankingView};
 use crate::caller::Caller;
 use crate::consistency::WaitFor;
+use crate::one::Keep;
 use crate::openapi::{Problems, QueryHeaders};
 use crate::page::{Limit, Page, search};
 use crate::{DESTINATIONS, POPULAR_DESTINATIONS, QueryApi, failure};
@@ -111,10 +110,9 @@ async fn read(
     let answer = api.0.queries.destination(&caller.tenant, id).await.map_err(failure::of_query)?;
     api.followed(&wait, DESTINATIONS, StreamName::new(Category::Destination, id.0)).await?;
     let found = answer.value.ok_or_else(not_found)?;
-    // Counts change without the destination's version: nothing here is worth keeping.
-    let private = [(CACHE_CONTROL, HeaderValue::from_static("private, no-store"))];
-    let (tag, stamp) = (ETag(found.destination.version), api.stamp(&answer.at));
-    Ok((tag, private, stamp, Json(DestinationView::from(found))).into_response())
+    let version = found.destination.version;
+    // Counts change without the destination's version.
+    Ok(api.one(&answer.at, version, Keep::Nothing, DestinationView::from(found)))
 }
 
 /// How long a ranking goes back.

@@ -16,13 +16,11 @@ use axum::response::{IntoResponse as _, Response};
 use domain::ids::{BookingId, NotificationId};
 use domain::notification::Status;
 use domain::{Category, StreamName};
-use http::HeaderValue;
-use http::header::CACHE_CONTROL;
 use read_models::projections::NotificationRow;
 use read_models::queries::NotificationFilter;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use service_kit::{ETag, Json, Path, Problem, Query};
+use service_kit::{Json, Path, Problem, Query};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -31,6 +29,7 @@ use self::view::{NotificationView, Recipient};
 use crate::caller::Caller;
 use crate::consistency::WaitFor;
 use crate::itineraries::viewer;
+use crate::one::Keep;
 use crate::openapi::{Problems, QueryHeaders};
 use crate::page::{Limit, Page};
 use crate::{BOOKINGS, NOTIFICATIONS, QueryApi, failure};
@@ -64,11 +63,9 @@ async fn read(
     api.followed(&wait, NOTIFICATIONS, StreamName::new(Category::Notification, id.0)).await?;
     let row = answer.value.ok_or_else(not_found)?;
     let recipient = open(&api, std::slice::from_ref(&row)).await?.pop().unwrap_or_default();
-    // What one caller sees of a message is not what another one does, nor for ever.
-    let private = [(CACHE_CONTROL, HeaderValue::from_static("private, no-store"))];
-    let (tag, stamp) = (ETag(row.version), api.stamp(&answer.at));
-    let view = NotificationView::of(row, recipient, caller.staff);
-    Ok((tag, private, stamp, Json(view)).into_response())
+    let (version, view) = (row.version, NotificationView::of(row, recipient, caller.staff));
+    // Whoever is forgotten is so without the message's version.
+    Ok(api.one(&answer.at, version, Keep::Nothing, view))
 }
 
 /// What the list is narrowed down to.

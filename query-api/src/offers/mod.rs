@@ -16,11 +16,9 @@ use domain::calendar::Date;
 use domain::ids::OfferId;
 use domain::offer::OfferKind;
 use domain::{Category, StreamName};
-use http::HeaderValue;
-use http::header::CACHE_CONTROL;
 use read_models::queries::OfferFilter;
 use serde::Deserialize;
-use service_kit::{ETag, Json, Path, Problem, Query};
+use service_kit::{Json, Path, Problem, Query};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -29,6 +27,7 @@ pub(crate) use self::view::TermView;
 use self::view::{OfferView, WholeOfferView};
 use crate::caller::Caller;
 use crate::consistency::WaitFor;
+use crate::one::Keep;
 use crate::openapi::{Problems, QueryHeaders};
 use crate::page::{Limit, Page, search};
 use crate::{OFFERS, QueryApi, failure};
@@ -60,9 +59,7 @@ async fn read(
     let answer = api.0.queries.offer(&caller.tenant, id).await.map_err(failure::of_query)?;
     api.followed(&wait, OFFERS, StreamName::new(Category::Offer, id.0)).await?;
     let row = answer.value.ok_or_else(not_found)?;
-    let private = [(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"))];
-    let (tag, stamp) = (ETag(row.version), api.stamp(&answer.at));
-    Ok((tag, private, stamp, Json(WholeOfferView::from(row))).into_response())
+    Ok(api.one(&answer.at, row.version, Keep::Asking, WholeOfferView::from(row)))
 }
 
 /// What the list is narrowed down to.

@@ -15,10 +15,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use domain::ids::{BookingId, PaymentId};
 use domain::{Category, StreamName};
-use http::HeaderValue;
-use http::header::CACHE_CONTROL;
 use serde::Deserialize;
-use service_kit::{ETag, Json, Path, Problem, Query};
+use service_kit::{Json, Path, Problem, Query};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,6 +25,7 @@ use self::view::PaymentView;
 use crate::caller::Caller;
 use crate::consistency::WaitFor;
 use crate::itineraries::viewer;
+use crate::one::Keep;
 use crate::openapi::{Problems, QueryHeaders};
 use crate::page::{Limit, Page};
 use crate::{PAYMENTS, QueryApi, failure};
@@ -59,10 +58,8 @@ async fn read(
     let answer = answer.map_err(failure::of_query)?;
     api.followed(&wait, PAYMENTS, StreamName::new(Category::Payment, id.0)).await?;
     let row = answer.value.ok_or_else(not_found)?;
-    // What one caller sees of a payment is not what another one does.
-    let private = [(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"))];
-    let (tag, stamp) = (ETag(row.version), api.stamp(&answer.at));
-    Ok((tag, private, stamp, Json(PaymentView::of(row, caller.staff))).into_response())
+    let (version, view) = (row.version, PaymentView::of(row, caller.staff));
+    Ok(api.one(&answer.at, version, Keep::Asking, view))
 }
 
 /// What the list is narrowed down to.

@@ -14,11 +14,9 @@ use axum::response::{IntoResponse as _, Response};
 use domain::ids::SagaId;
 use domain::saga::Kind;
 use domain::{Category, StreamName};
-use http::HeaderValue;
-use http::header::CACHE_CONTROL;
 use read_models::queries::{SagaFilter, SagaState};
 use serde::Deserialize;
-use service_kit::{ETag, Json, Path, Problem, Query};
+use service_kit::{Json, Path, Problem, Query};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,6 +25,7 @@ pub(crate) use self::view::SagaView;
 use self::view::WholeSagaView;
 use crate::caller::Caller;
 use crate::consistency::WaitFor;
+use crate::one::Keep;
 use crate::openapi::{Problems, QueryHeaders};
 use crate::page::{Limit, Page};
 use crate::{QueryApi, SAGAS, failure};
@@ -59,9 +58,8 @@ async fn read(
     let answer = api.0.queries.saga(&caller.tenant, id).await.map_err(failure::of_query)?;
     api.followed(&wait, SAGAS, StreamName::new(Category::Saga, id.0)).await?;
     let detail = answer.value.ok_or_else(not_found)?;
-    let private = [(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"))];
-    let (tag, stamp) = (ETag(detail.saga.version), api.stamp(&answer.at));
-    Ok((tag, private, stamp, Json(WholeSagaView::from(detail))).into_response())
+    let version = detail.saga.version;
+    Ok(api.one(&answer.at, version, Keep::Asking, WholeSagaView::from(detail)))
 }
 
 /// What the list is narrowed down to.
