@@ -24,7 +24,7 @@ mod development {
     use std::path::{Path, PathBuf};
     use std::sync::{Mutex, OnceLock, PoisonError};
 
-    use rustix::process::{Signal, getpid, kill_process};
+    use nix::sys::signal::{Signal, raise};
 
     const DIRECTORY: &str = "WAYLOG_CRASH_POINTS";
 
@@ -36,7 +36,9 @@ mod development {
         let Some(points) = POINTS.get_or_init(found) else { return };
         for name in names() {
             if let Some(signal) = points.signal(&name) {
-                kill_process(getpid(), signal).expect("a process may signal itself");
+                // To this thread: one for the process is taken by any, and this one would go on for
+                // as long as another takes to wake up.
+                raise(signal).expect("a process may signal itself");
             }
         }
     }
@@ -72,7 +74,7 @@ mod development {
             let (signal, count) = self.armed_for(name)?;
             if count > 1 {
                 // Counted in the file, because other processes get there too.
-                let stop = if signal == Signal::STOP { "stop " } else { "" };
+                let stop = if signal == Signal::SIGSTOP { "stop " } else { "" };
                 fs::write(&self.draft, format!("{stop}{name}#{}", count - 1))
                     .and_then(|()| fs::rename(&self.draft, &self.armed))
                     .expect("what is armed can be written");
@@ -86,8 +88,8 @@ mod development {
         fn armed_for(&self, name: &str) -> Option<(Signal, u32)> {
             let armed = fs::read_to_string(&self.armed).ok()?;
             let (signal, wanted) = match armed.strip_prefix("stop ") {
-                Some(wanted) => (Signal::STOP, wanted),
-                None => (Signal::KILL, armed.as_str()),
+                Some(wanted) => (Signal::SIGSTOP, wanted),
+                None => (Signal::SIGKILL, armed.as_str()),
             };
             let (wanted, count) = match wanted.rsplit_once('#') {
                 Some((wanted, count)) => (wanted, count.parse().unwrap_or(1)),
@@ -123,7 +125,11 @@ mod development {
 
             let sent = ["here", "there", "here", "here"].map(|name| points.signal(name));
 
-            assert_eq!(sent, [None, None, Some(Signal::KILL), None], "counted since it was armed");
+            assert_eq!(
+                sent,
+                [None, None, Some(Signal::SIGKILL), None],
+                "counted since it was armed"
+            );
             assert!(!dir.path().join("armed").exists());
         }
 
@@ -134,7 +140,7 @@ mod development {
 
             let sent = ["here", "here"].map(|name| points.signal(name));
 
-            assert_eq!(sent, [None, Some(Signal::STOP)]);
+            assert_eq!(sent, [None, Some(Signal::SIGSTOP)]);
         }
 
         #[test]
