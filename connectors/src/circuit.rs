@@ -60,6 +60,19 @@ impl CircuitState {
     }
 }
 
+/// How a circuit stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CircuitStanding {
+    /// What it lets through.
+    pub state: CircuitState,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Openings in a row.
+    pub openings: u32,
+    /// How long it still lets nothing through.
+    pub lets_through_in: Option<Duration>,
+}
+
 /// The circuit of one provider.
 #[derive(Debug)]
 pub struct Circuit {
@@ -109,17 +122,37 @@ impl Circuit {
         Self { provider, settings, switch }
     }
 
+    /// Whose it is.
+    #[must_use]
+    pub const fn provider(&self) -> &'static str {
+        self.provider
+    }
+
     /// What it lets through now.
     #[must_use]
     pub fn state(&self) -> CircuitState {
-        match self.switch().position {
-            Position::Closed { .. } => CircuitState::Closed,
-            Position::Open { until } if Instant::now() < until => CircuitState::Open,
-            Position::Open { .. } | Position::Probing => CircuitState::HalfOpen,
-        }
+        self.standing().state
     }
 
-    /// Closes it, by an operator's word.
+    /// How it stands now.
+    #[must_use]
+    pub fn standing(&self) -> CircuitStanding {
+        let switch = self.switch();
+        let (state, failures, lets_through_in) = match switch.position {
+            Position::Closed { failures } => (CircuitState::Closed, failures, None),
+            Position::Open { until } => {
+                let left = until.saturating_duration_since(Instant::now());
+                let open = Some(left).filter(|left| !left.is_zero());
+                let state =
+                    if open.is_some() { CircuitState::Open } else { CircuitState::HalfOpen };
+                (state, self.settings.failures_max, open)
+            }
+            Position::Probing => (CircuitState::HalfOpen, self.settings.failures_max, None),
+        };
+        CircuitStanding { state, failures, openings: switch.openings, lets_through_in }
+    }
+
+    /// Closes it, by an operator's word: calls are made again at once.
     pub fn reset(&self) {
         let mut switch = self.switch();
         switch.openings = 0;

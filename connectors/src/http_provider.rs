@@ -2,6 +2,8 @@
 //! time is. Every call has deadlines, every answer a bound; repeats share a budget, and a provider
 //! that keeps failing is left alone for a while.
 
+use std::sync::Arc;
+
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, RequestBuilder};
 use serde::Serialize;
@@ -27,7 +29,7 @@ pub(crate) struct HttpProvider {
     client: Client,
     base: String,
     settings: ProviderSettings,
-    circuit: Circuit,
+    circuit: Arc<Circuit>,
     retries: Retries,
 }
 
@@ -80,12 +82,12 @@ impl HttpProvider {
         let client =
             internal_client(&limits, Some(&settings.secret)).map_err(SettingsError::Client)?;
         let retries = Retries::new(&settings.retries)?;
-        let circuit = Circuit::new(name, settings.circuit.clone());
+        let circuit = Arc::new(Circuit::new(name, settings.circuit.clone()));
         Ok(Self { name, client, base, settings, circuit, retries })
     }
 
     /// The circuit, to be looked at and reset.
-    pub(crate) fn circuit(&self) -> &Circuit {
+    pub(crate) const fn circuit(&self) -> &Arc<Circuit> {
         &self.circuit
     }
 

@@ -5,6 +5,7 @@
 //! and an answer that says whether the outcome is known.
 
 mod circuit;
+pub mod circuits;
 mod http_provider;
 pub mod notifications;
 pub mod payment_provider;

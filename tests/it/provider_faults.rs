@@ -96,6 +96,7 @@ fn bookings_wait_for_a_provider_that_is_away_and_go_on_when_it_is_back() {
     circuit(2.0);
     let away = eventually(PATIENCE, || said().contains("payments wait for it"));
     world.restart("sandbox");
+    operated(&world, &shop.client);
 
     let ended = waiting.map(|booking| settled(&shop.client, &booking));
     shop.ended(&ended[0], "confirmed", PRICE);
@@ -107,6 +108,29 @@ fn bookings_wait_for_a_provider_that_is_away_and_go_on_when_it_is_back() {
     assert!(opened.is_some_and(|times| times >= 1.0), "it opened {opened:?} times");
     shop.balanced(1);
     world.verify();
+}
+
+/// An operator sees whom nobody calls and says that they are back; nobody else may.
+fn operated(world: &World, client: &Client) {
+    let said = |words: &[&str]| {
+        let ran = world.run(&[words, &["--url", world.url("origin")]].concat());
+        (ran.status.code(), String::from_utf8(ran.stdout).unwrap())
+    };
+    let reset = |provider| format!("/v1/circuits/{provider}/reset");
+    let traveller = [("waylog-dev-roles", "traveller")];
+
+    let listed = said(&["circuit", "ls"]);
+    let refused = client.send("POST", &reset("payments"), &traveller, None).unwrap();
+    let planned = said(&["circuit", "reset", "payments"]);
+    let closed = said(&["circuit", "reset", "payments", "--yes"]);
+    let nobody = client.send("POST", &reset("nobody"), &[], None).unwrap();
+
+    let all = ["payments", "mail", "messages"].iter().all(|one| listed.1.contains(one));
+    assert!(listed.0 == Some(0) && all, "{listed:?}");
+    assert_eq!((refused.status, refused.code()), (403, "forbidden"));
+    assert_eq!(planned.0, Some(1), "nothing is done without `--yes`");
+    assert!(closed.0 == Some(0) && closed.1.contains("\"closed\""), "{closed:?}");
+    assert_eq!((nobody.status, nobody.code()), (404, "circuit_not_found"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use connectors::circuits;
 use connectors::payment_provider::webhook::WebhookVerifier;
 use connectors::payment_provider::{self, HttpPaymentProvider, ProviderSettings};
 use connectors::payments::webhooks::{self, PROVIDER, Webhooks};
@@ -21,6 +22,7 @@ use service_kit::Secret;
 use service_kit::health::{Finding, Health};
 use service_kit::shutdown::{Phase, Shutdown};
 use tokio::net::TcpListener;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::notifications;
 use crate::settings::{ConnectorsSection, Mode, Places, Service, ServicesSection, WrongUse};
@@ -34,6 +36,8 @@ pub(crate) const SANDBOX_FILE: &str = "sandbox.sqlite";
 pub(crate) struct Connected {
     /// Proves its callers by their signatures, so that no identity is asked for.
     pub(crate) webhooks: Router,
+    /// What operators may do about those whom it calls.
+    pub(crate) operations: OpenApiRouter,
     /// Where the sandbox inside serves.
     pub(crate) sandbox_url: Option<String>,
 }
@@ -81,13 +85,17 @@ pub(crate) async fn start(parts: Parts<'_>) -> anyhow::Result<Connected> {
         (None, Mode::Embedded) => sandbox_inside(&parts).await?,
         (None, Mode::Distributed { .. }) => {
             nobody(&parts)?;
-            notifications::start(&parts, None)?;
-            return Ok(Connected::default());
+            let circuits = notifications::start(&parts, None)?;
+            return Ok(Connected {
+                operations: circuits::router(circuits),
+                ..Connected::default()
+            });
         }
     };
-    notifications::start(&parts, provider.sandbox.as_ref())?;
+    let mut circuits = notifications::start(&parts, provider.sandbox.as_ref())?;
     let queries = parts.queries;
     let client = HttpPaymentProvider::new(provider.settings)?;
+    circuits.insert(0, Arc::clone(client.circuit()));
     let clock = Arc::new(SystemClock);
     let connector = PaymentConnector::new(
         Arc::clone(&queries),
@@ -115,7 +123,8 @@ pub(crate) async fn start(parts: Parts<'_>) -> anyhow::Result<Connected> {
             .map_err(|error| WrongUse::because(error.to_string()))?;
         webhooks::router(Webhooks { queries, port: parts.port, verifier, clock })
     };
-    Ok(Connected { webhooks, sandbox_url: provider.sandbox.map(|sandbox| sandbox.url) })
+    let sandbox_url = provider.sandbox.map(|sandbox| sandbox.url);
+    Ok(Connected { webhooks, operations: circuits::router(circuits), sandbox_url })
 }
 
 /// A provider that is away is no reason to take the service out: what it cannot do waits.

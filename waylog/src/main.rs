@@ -5,6 +5,7 @@ mod api;
 mod audit;
 mod banner;
 mod bench;
+mod circuit;
 mod config;
 mod connectors;
 mod dead_letter;
@@ -74,6 +75,9 @@ enum Verb {
     /// Lists, shows and settles the processes that carry out bookings
     #[command(subcommand)]
     Saga(saga::Saga),
+    /// Lists and resets the circuits of providers that keep failing
+    #[command(subcommand)]
+    Circuit(circuit::Circuit),
     /// Lists and replays the streams that projections have parked
     #[command(subcommand)]
     DeadLetter(dead_letter::DeadLetter),
@@ -128,6 +132,7 @@ fn run(verb: Verb, matches: &clap::ArgMatches) -> anyhow::Result<Ended> {
         Verb::State(question) => state::run(&question),
         Verb::Projection(projection) => projection::run(projection),
         Verb::Saga(saga) => saga::run(saga),
+        Verb::Circuit(circuit) => circuit::run(circuit),
         Verb::DeadLetter(dead_letter) => dead_letter::run(dead_letter),
         Verb::Audit(audit) => audit::run(&audit),
         Verb::Demo(question) => demo::run(&question),

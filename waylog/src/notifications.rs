@@ -7,6 +7,7 @@ use connectors::notifications::{
     self, Channel, Channels, Mailer, MessageApi, NotificationConnector, NotificationSettings,
     Standing,
 };
+use connectors::payment_provider::Circuit;
 use lanes::SystemClock;
 use service_kit::health::Finding;
 use service_kit::shutdown::Phase;
@@ -14,13 +15,17 @@ use service_kit::shutdown::Phase;
 use crate::connectors::{Parts, SandboxInside};
 use crate::settings::WrongUse;
 
-/// Starts the connector. It stops with the intake; what is cut off is found again.
+/// Starts the connector, and gives the circuits of those whom it calls. It stops with the intake;
+/// what is cut off is found again.
 ///
 /// # Errors
 /// When a relay, sender or API that the settings name cannot be.
-pub(crate) fn start(parts: &Parts<'_>, sandbox: Option<&SandboxInside>) -> anyhow::Result<()> {
+pub(crate) fn start(
+    parts: &Parts<'_>,
+    sandbox: Option<&SandboxInside>,
+) -> anyhow::Result<Vec<Arc<Circuit>>> {
     notifications::describe_metrics();
-    let channels = channels(parts, sandbox)?;
+    let (channels, circuits) = channels(parts, sandbox)?;
     let missing = missing(&channels);
     if let Some(missing) = missing {
         tracing::warn!("{missing}");
@@ -44,16 +49,21 @@ pub(crate) fn start(parts: &Parts<'_>, sandbox: Option<&SandboxInside>) -> anyho
         let _takes_down = ended.on_drop();
         connector.run(stopping).await;
     }));
-    Ok(())
+    Ok(circuits)
 }
 
-fn channels(parts: &Parts<'_>, sandbox: Option<&SandboxInside>) -> anyhow::Result<Channels> {
-    let section = parts.section;
+/// Whom messages go through, and their circuits.
+fn channels(
+    parts: &Parts<'_>,
+    sandbox: Option<&SandboxInside>,
+) -> anyhow::Result<(Channels, Vec<Arc<Circuit>>)> {
+    let (section, mut circuits) = (parts.section, Vec::new());
     let wrong = |error: &dyn std::fmt::Display| WrongUse::because(error.to_string());
     let smtp_url = section.smtp_url.as_ref().map(|url| url.expose());
     let mail = match smtp_url.or(sandbox.map(|sandbox| sandbox.smtp_url.as_str())) {
         Some(url) => {
             let mailer = Mailer::new(section.mail(url)).map_err(|error| wrong(&error))?;
+            circuits.push(Arc::clone(mailer.circuit()));
             Some(Arc::new(mailer) as Arc<dyn Channel>)
         }
         None => None,
@@ -63,11 +73,13 @@ fn channels(parts: &Parts<'_>, sandbox: Option<&SandboxInside>) -> anyhow::Resul
     let api = match named.or_else(inside) {
         Some((url, secret)) => {
             let api = MessageApi::new(section.provider(url, secret.clone()));
-            Some(Arc::new(api.map_err(|error| wrong(&error))?) as Arc<dyn Channel>)
+            let api = api.map_err(|error| wrong(&error))?;
+            circuits.push(Arc::clone(api.circuit()));
+            Some(Arc::new(api) as Arc<dyn Channel>)
         }
         None => None,
     };
-    Ok(Channels { mail, api })
+    Ok((Channels { mail, api }, circuits))
 }
 
 /// What is not sent, because nobody is named who would.

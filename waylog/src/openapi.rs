@@ -4,8 +4,12 @@ use crate::output::Ended;
 
 /// The description of every route, as a server with all services has it.
 fn document() -> utoipa::openapi::OpenApi {
-    let parts =
-        [command_api::description(), query_api::description(), projectors::http::description()];
+    let parts = [
+        command_api::description(),
+        query_api::description(),
+        projectors::http::description(),
+        connectors::circuits::description(),
+    ];
     query_api::docs::document(parts, &[])
 }
 

@@ -23,6 +23,9 @@ pub(crate) fn of_callers(services: &ServicesSection) -> Result<Proxy, ProxyError
         pass("/v1/projections", Methods::All, &services.projectors_url);
         pass("/v1/dead-letters", Methods::All, &services.projectors_url);
     }
+    if !services.runs(Service::Connectors) {
+        pass("/v1/circuits", Methods::All, &services.connectors_url);
+    }
     Proxy::new(passages, ProxyLimits::default())
 }
 

@@ -151,6 +151,19 @@ pub(crate) async fn begin(settings: &Settings, metrics: Metrics) -> anyhow::Resu
     Ok(Running { url: site.url, banner: said, shutdown: site.shutdown, server, _open: site.open })
 }
 
+impl Assembly {
+    /// Adds routes for operators alone.
+    fn operate(&mut self, routes: OpenApiRouter) {
+        let operators = from_fn(|identity: Identity, request: Request, next: Next| async move {
+            match identity.require(Role::Operator) {
+                Ok(()) => next.run(request).await,
+                Err(problem) => problem.into_response(),
+            }
+        });
+        self.api = std::mem::take(&mut self.api).merge(routes.route_layer(operators));
+    }
+}
+
 impl Site<'_> {
     /// Starts the services that run here, each stopped by the shutdown.
     async fn assemble(&self) -> anyhow::Result<Assembly> {
@@ -200,6 +213,8 @@ impl Site<'_> {
                 shutdown: &self.shutdown,
             })
             .await?;
+            let operations = std::mem::take(&mut assembly.connected.operations);
+            assembly.operate(operations);
         }
         Ok(assembly)
     }
@@ -288,14 +303,7 @@ impl Site<'_> {
         self.health.register("projections", move || {
             std::future::ready(read_health::of_projections(&watched.readiness()))
         });
-        let operators = from_fn(|identity: Identity, request: Request, next: Next| async move {
-            match identity.require(Role::Operator) {
-                Ok(()) => next.run(request).await,
-                Err(problem) => problem.into_response(),
-            }
-        });
-        let api = projectors::http::router(projectors.clone()).route_layer(operators);
-        assembly.api = std::mem::take(&mut assembly.api).merge(api);
+        assembly.operate(projectors::http::router(projectors.clone()));
         assembly.projectors = Some(projectors.clone());
         self.stop_with(Phase::Drain, "projectors", async move {
             if !projectors.shutdown(PROJECTORS_STOP).await {

@@ -100,7 +100,7 @@ pub(crate) struct ServicesSection {
     /// Where a query-api passes the operation of read models on to
     #[arg(long, env = "WAYLOG_PROJECTORS_URL", value_name = "URL,...", value_delimiter = ',')]
     pub(crate) projectors_url: Vec<String>,
-    /// Where a query-api passes the payment provider's webhooks on to
+    /// Where a query-api passes the payment provider's webhooks, and operators of circuits, on to
     #[arg(long, env = "WAYLOG_CONNECTORS_URL", value_name = "URL,...", value_delimiter = ',')]
     pub(crate) connectors_url: Vec<String>,
 }

@@ -3,6 +3,7 @@
 //! Without TLS, as with the databases: the way to the relay is trusted. What leaves the network is
 //! the relay's to encrypt and to sign.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::message::header::ContentType;
@@ -33,7 +34,7 @@ pub struct Mailer {
     relay: Relay,
     from: Mailbox,
     timeout: Duration,
-    circuit: Circuit,
+    circuit: Arc<Circuit>,
 }
 
 impl Mailer {
@@ -46,7 +47,14 @@ impl Mailer {
         let shown = || ChannelError::MailUrl(service_kit::secret::redact(&url));
         let relay = Relay::parse(&url).ok_or_else(shown)?;
         let from = from.parse().map_err(|_| ChannelError::Sender(from))?;
-        Ok(Self { relay, from, timeout, circuit: Circuit::new("mail", circuit) })
+        let circuit = Arc::new(Circuit::new("mail", circuit));
+        Ok(Self { relay, from, timeout, circuit })
+    }
+
+    /// The circuit, to be looked at and reset.
+    #[must_use]
+    pub const fn circuit(&self) -> &Arc<Circuit> {
+        &self.circuit
     }
 
     fn write(&self, message: &Message<'_>) -> Result<Mail, Refusal> {

@@ -4,12 +4,15 @@
 //! `Waylog-Signature: t=<seconds>,v1=<hex>` carries the HMAC-SHA256 of `<seconds>.<body>` under the
 //! secret, so that whoever passes the message on, or receives it as a webhook, can prove it.
 
+use std::sync::Arc;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use service_kit::Secret;
 use sha2::Sha256;
 
 use super::{Channel, Message, Sending};
+use crate::circuit::Circuit;
 use crate::http_provider::{HttpProvider, Question};
 use crate::payment_provider::{Outcome, ProviderSettings, SettingsError};
 
@@ -46,6 +49,12 @@ impl MessageApi {
     pub fn new(settings: ProviderSettings) -> Result<Self, SettingsError> {
         let secret = settings.secret.clone();
         Ok(Self { provider: HttpProvider::new("messages", settings)?, secret })
+    }
+
+    /// The circuit, to be looked at and reset.
+    #[must_use]
+    pub const fn circuit(&self) -> &Arc<Circuit> {
+        self.provider.circuit()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The provider's client over HTTP.
 
+use std::sync::Arc;
+
 use domain::money::Currency;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -46,7 +48,7 @@ impl HttpPaymentProvider {
 
     /// The circuit, to be looked at and reset.
     #[must_use]
-    pub fn circuit(&self) -> &Circuit {
+    pub const fn circuit(&self) -> &Arc<Circuit> {
         self.0.circuit()
     }
 

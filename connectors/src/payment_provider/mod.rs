@@ -17,7 +17,7 @@ use std::time::Duration;
 use domain::money::Money;
 use uuid::Uuid;
 
-pub use crate::circuit::{Circuit, CircuitSettings, CircuitState};
+pub use crate::circuit::{Circuit, CircuitSettings, CircuitStanding, CircuitState};
 pub use http::{HttpPaymentProvider, ProviderTotals};
 pub use settings::{ProviderSettings, RetrySettings, SettingsError};
 pub use telemetry::describe_metrics;
