@@ -4,6 +4,9 @@
 //! the shard topic, reads up to its own mark (only that proves that the end was reached), and
 //! writes the shape if there is none. A second process that takes the id over fences the first,
 //! whose commit then fails: so nobody writes between the reading and the writing of another.
+//!
+//! Many that take it over at once keep fencing each other. So whoever created the shard topic goes
+//! first, the others give it some seconds, and whoever was fenced pauses before the next try.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,28 +28,46 @@ use crate::{LogError, Topology};
 
 /// The shape stands in this partition of the shard topic.
 const PARTITION: i32 = 0;
-/// Before a fenced process tries again, times its own share of a second.
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// How long a process waits for the one that goes first, which may have died; at most twice that.
+const TURN: Duration = Duration::from_secs(3);
+/// Between two looks meanwhile.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause of a process that was fenced before it looks again: at first, and at most. It
+/// doubles, so that however many there are, one of them is soon alone for as long as it takes.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
 
-/// Reads the log's shape, or records the settings' shape as the log's.
-pub(super) fn agree(settings: &KafkaSettings) -> Result<Topology, LogError> {
-    let deadline = Instant::now() + settings.connect_timeout;
-    if let Some(record) = look(settings, Until::Quiet, deadline)? {
-        return fits(settings, &record);
-    }
+/// Reads the log's shape, or records the settings' shape as the log's. `first`: this process created
+/// the shard topic, and waits for nobody.
+pub(super) fn agree(settings: &KafkaSettings, first: bool) -> Result<Topology, LogError> {
+    let begin = Instant::now();
+    let deadline = begin + settings.connect_timeout;
+    let turn = if first { begin } else { begin + TURN + share_of(TURN) };
+    let mut pause = PAUSE.0;
     loop {
+        // Each time: whoever claims what is agreed on already fences those who are about to see it.
+        if let Some(record) = look(settings, Until::Quiet, deadline)? {
+            return fits(settings, &record);
+        }
+        if Instant::now() < turn {
+            thread::sleep(LOOK_PAUSE);
+            continue;
+        }
         match establish(settings, deadline) {
             Ok(record) => return fits(settings, &record),
             Err(error) if Instant::now() >= deadline => return Err(error),
             Err(LogError::Unavailable { reason, .. }) => {
                 tracing::debug!(reason, "the log's shape is being agreed on; trying again");
-                // Two that always collide would fence each other for ever.
-                let share = u32::from(Uuid::now_v7().as_bytes()[15] % 16);
-                thread::sleep(RETRY_PAUSE * (1 + share));
+                thread::sleep(share_of(pause));
+                pause = (pause * 2).min(PAUSE.1);
             }
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Two that pause for equally long would fence each other for ever.
+fn share_of(pause: Duration) -> Duration {
+    pause * u32::from(Uuid::now_v7().as_bytes()[15]) / u32::from(u8::MAX)
 }
 
 /// Reads the log's shape, and records none.

@@ -58,8 +58,8 @@ impl KafkaLog {
     pub fn connect(settings: KafkaSettings) -> Result<Self, LogError> {
         settings.validate()?;
         let looker = clients::looker(&settings)?;
-        let safekeeping = topics::ensure(&settings, &looker)?;
-        let topology = agreement::agree(&settings)?;
+        let (safekeeping, founded) = topics::ensure(&settings, &looker)?;
+        let topology = agreement::agree(&settings, founded)?;
         Self::with(settings, looker, safekeeping, topology)
     }
 

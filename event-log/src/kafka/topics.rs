@@ -106,12 +106,19 @@ fn wanted(settings: &KafkaSettings, in_sync_min: usize) -> [Wanted; 3] {
     ]
 }
 
-/// Creates what is missing and checks what is there.
+/// Creates what is missing and checks what is there. Also whether this very call created the shard
+/// topic: of all who begin at the same moment, the broker lets one.
 pub(super) fn ensure(
     settings: &KafkaSettings,
     looker: &BaseConsumer<Quiet>,
-) -> Result<Safekeeping, LogError> {
-    visit(settings, looker, |office, topic, replicas| office.create(topic, replicas))
+) -> Result<(Safekeeping, bool), LogError> {
+    let mut founded = false;
+    let safekeeping = visit(settings, looker, |office, topic, replicas| {
+        let created = office.create(topic, replicas)?;
+        founded |= created && topic.name == settings.shards_topic();
+        Ok(())
+    })?;
+    Ok((safekeeping, founded))
 }
 
 /// Checks what is there, and creates nothing.
@@ -131,7 +138,7 @@ pub(super) fn inspect(
 fn visit(
     settings: &KafkaSettings,
     looker: &BaseConsumer<Quiet>,
-    missing: impl Fn(&Office<'_>, &Wanted, i32) -> Result<(), LogError>,
+    mut missing: impl FnMut(&Office<'_>, &Wanted, i32) -> Result<(), LogError>,
 ) -> Result<Safekeeping, LogError> {
     let admin: AdminClient<Quiet> = clients::admin(settings)
         .create_with_context(Quiet)
@@ -187,8 +194,8 @@ impl Office<'_> {
         }
     }
 
-    /// Somebody else creating it at the same moment is as good.
-    fn create(&self, topic: &Wanted, replicas: i32) -> Result<(), LogError> {
+    /// Whether this call created it: somebody else doing so at the same moment is as good.
+    fn create(&self, topic: &Wanted, replicas: i32) -> Result<bool, LogError> {
         let what = format!("create topic {}", topic.name);
         let replication = TopicReplication::Fixed(replicas);
         let mut new = NewTopic::new(&topic.name, signed(topic.partitions), replication);
@@ -201,9 +208,9 @@ impl Office<'_> {
         match results.into_iter().next() {
             Some(Ok(_)) => {
                 tracing::info!(topic = topic.name, replicas, "topic created");
-                Ok(())
+                Ok(true)
             }
-            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
+            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
             Some(Err((_, code))) => Err(clients::failed(&what, KafkaError::Global(code))),
             None => Err(LogError::Failed { reason: format!("no answer to: {what}"), source: None }),
         }

@@ -21,12 +21,24 @@ fn those_who_create_a_log_at_the_same_moment_agree_on_it() {
 
     let ids: Vec<LogId> = thread::scope(|scope| {
         let starts: Vec<_> =
-            (0..4).map(|_| scope.spawn(|| world.log().topology().log_id)).collect();
+            (0..8).map(|_| scope.spawn(|| world.log().topology().log_id)).collect();
         starts.into_iter().map(|start| start.join().unwrap()).collect()
     });
+    let seen = KafkaLog::connect_existing(world.settings()).unwrap().topology().log_id;
 
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    assert_eq!(seen, ids[0], "whoever only looks sees the same");
     assert_eq!(world.log().topology().log_id, ids[0], "and it stays");
+}
+
+#[test]
+fn whoever_only_looks_is_told_that_there_is_no_log_yet_and_makes_none() {
+    let Some(world) = World::new("nothing-yet") else { return };
+
+    for _ in 0..2 {
+        let looked = KafkaLog::connect_existing(world.settings()).map(drop);
+        assert!(matches!(looked, Err(LogError::Mismatch(_))), "{looked:?}");
+    }
 }
 
 #[test]
