@@ -23,13 +23,15 @@ pub enum Card {
     CardErrorAfterWork,
     /// Webhooks come late.
     CardWebhookLate,
+    /// Captures are refused with `capture_refused`.
+    CardCaptureRefused,
     /// Refunds are refused with `refund_refused`.
     CardRefundRefused,
 }
 
 impl Card {
     /// Every card.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::CardApproved,
         Self::CardDeclined,
         Self::CardInsufficientFunds,
@@ -37,6 +39,7 @@ impl Card {
         Self::CardLostAnswer,
         Self::CardErrorAfterWork,
         Self::CardWebhookLate,
+        Self::CardCaptureRefused,
         Self::CardRefundRefused,
     ];
 
@@ -51,6 +54,7 @@ impl Card {
             Self::CardLostAnswer => "card_lost_answer",
             Self::CardErrorAfterWork => "card_error_after_work",
             Self::CardWebhookLate => "card_webhook_late",
+            Self::CardCaptureRefused => "card_capture_refused",
             Self::CardRefundRefused => "card_refund_refused",
         }
     }
@@ -71,6 +75,7 @@ impl Card {
             | Self::CardLostAnswer
             | Self::CardErrorAfterWork
             | Self::CardWebhookLate
+            | Self::CardCaptureRefused
             | Self::CardRefundRefused => None,
         }
     }
@@ -85,6 +90,7 @@ impl Card {
             | Self::CardDeclined
             | Self::CardInsufficientFunds
             | Self::CardWebhookLate
+            | Self::CardCaptureRefused
             | Self::CardRefundRefused => None,
         }
     }

@@ -39,6 +39,7 @@ fn journeys(world: &World, hooked: &str) {
     no_more_is_sold_than_there_is(&shop.client, &shop.trip);
     a_price_that_changed_is_told(&shop.client);
     a_trip_that_was_laid_aside(&shop);
+    money_that_cannot_be_taken(&shop);
     while_it_is_paid(&shop);
 
     shop.balanced(2);
@@ -164,6 +165,19 @@ fn a_trip_that_was_laid_aside(shop: &Shop) {
     assert_eq!(booking.at("/rejection/code"), "itinerary_archived");
     let attached = shop.client.get(&format!("/v1/itineraries/{aside}"));
     assert_eq!(attached.at("/bookings"), &json!([]));
+}
+
+/// Held, authorized, allocated and attached; then the bank does not give the money, however often it
+/// is asked, and all of it is undone.
+fn money_that_cannot_be_taken(shop: &Shop) {
+    let lines = [(shop.flight.as_str(), PRICE)];
+    let booking = book(&shop.client, &shop.trip, &lines, "card_capture_refused");
+
+    shop.ended(&booking, "rejected", 0);
+    assert_eq!(booking.at("/rejection/code"), "capture_refused");
+    let trip = shop.client.get(&format!("/v1/itineraries/{}", shop.trip));
+    let attached = trip.at("/bookings").as_array().unwrap();
+    assert!(attached.iter().all(|one| &one["booking_id"] != booking.at("/id")), "{attached:#?}");
 }
 
 /// While the provider cannot be had, an offer is closed and a booking cancelled: what was held by

@@ -216,6 +216,10 @@ impl Work<'_> {
             let status = StatusCode::BAD_REQUEST;
             return Err(ApiError::invalid(status, "amount_too_large", message).into());
         }
+        if intent.method == Some(Card::CardCaptureRefused) {
+            let refused = ApiError::card("capture_refused", "The bank does not give the money.");
+            return Err(refused.with("payment_intent", intent.json()).into());
+        }
         self.post(&intent.id, Movement::Capture, amount)?;
         self.post(&intent.id, Movement::Release, reserved - amount)?;
         self.set_status(&intent.id, Status::Succeeded, None)?;

@@ -139,6 +139,24 @@ async fn what_does_not_fit_the_state_is_refused_with_the_state() {
 }
 
 #[tokio::test]
+async fn a_refused_capture_leaves_the_money_reserved() {
+    let world = World::new().await;
+    world.authorize("trip", "card_capture_refused").await;
+    let path = "/v1/payment_intents/ref_trip/capture";
+
+    let refused = world.post(path, "c", json!({"amount": 10_000})).await;
+    let again = world.post(path, "c2", json!({"amount": 10_000})).await;
+    let before = world.totals("trip").await;
+    let given_back = world.post("/v1/payment_intents/ref_trip/cancel", "v", json!({})).await;
+
+    assert_eq!((refused.status.as_u16(), refused.code()), (402, "capture_refused"));
+    assert_eq!(again.code(), "capture_refused");
+    assert_eq!((&before["captured"], &before["reserved"]), (&json!(0), &json!(10_000)));
+    assert_eq!(given_back.status, 200);
+    assert_eq!(world.totals("trip").await["released"], 10_000);
+}
+
+#[tokio::test]
 async fn a_refused_refund_moves_nothing_and_stays_on_record() {
     let world = World::new().await;
     world.authorize("trip", "card_refund_refused").await;
