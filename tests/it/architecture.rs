@@ -35,6 +35,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("deadpool-postgres", &["read-models", "keys"]),
     ("mysql_async", &["read-models"]),
     ("redis", &["read-models"]),
+    ("rusqlite", &["event-log", "keys", "read-models", "sandbox"]),
     ("chacha20poly1305", &["keys"]),
     ("lettre", &["connectors"]),
     (
@@ -209,7 +210,7 @@ fn every_file_opens_with_what_it_is_for() {
 fn files_and_lines_stay_under_their_ceilings() {
     let mut offences = Vec::new();
     for (path, text) in sources() {
-        let own = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
+        let own = without_tests(&text);
         if own > FILE_LINES_MAX && !test_file(&path) {
             offences.push(format!("{}: {own} lines", path.display()));
         }
@@ -221,6 +222,14 @@ fn files_and_lines_stay_under_their_ceilings() {
     }
 
     assert_none(&offences, "ceilings of the house");
+}
+
+/// How many lines a file has without its tests: a module of them inside ends it, one in a file of
+/// its own does not.
+fn without_tests(text: &str) -> usize {
+    let lines: Vec<&str> = text.lines().collect();
+    let inside = |pair: &[&str]| pair[0] == "#[cfg(test)]" && pair[1].ends_with('{');
+    lines.windows(2).position(inside).unwrap_or(lines.len())
 }
 
 #[test]

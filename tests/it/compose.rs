@@ -150,6 +150,30 @@ fn waylog_is_given_every_address_by_the_names_and_ports_inside() {
     assert!(listeners.contains("://kafka:29092") && listeners.contains("://127.0.0.1:9092"));
 }
 
+/// The addresses of the services inside are those of the same services from outside.
+#[test]
+fn waylog_beside_the_containers_is_told_all_that_the_container_is_told() {
+    let text = fs::read_to_string(checkout().join("docker-compose.yml")).unwrap();
+    let words =
+        text.lines().map_while(|line| line.strip_prefix('#')).flat_map(str::split_whitespace);
+    let said: BTreeMap<&str, &str> = words.filter_map(|word| word.split_once('=')).collect();
+    let compose = compose();
+    let port = |host: &str| {
+        let service = SERVICES.iter().find(|(name, ..)| *name == host).unwrap();
+        format!("127.0.0.1:{}", service.2)
+    };
+    let outside = |url: &str| {
+        let (host, inner) = authority(url);
+        url.replace(&format!("{host}:{inner}"), &port(host))
+    };
+
+    for name in ["KAFKA_BROKERS", "SCHEMA_REGISTRY_URL", "POSTGRES_URL", "MYSQL_URL", "REDIS_URL"] {
+        let name = format!("WAYLOG_{name}");
+        let inside = variable(&compose.services["waylog"], &name);
+        assert_eq!(said.get(name.as_str()), Some(&outside(inside).as_str()), "{name}");
+    }
+}
+
 #[test]
 fn waylog_has_the_passwords_that_the_services_were_given() {
     let compose = compose();

@@ -167,8 +167,8 @@ fn a_trip_that_was_laid_aside(shop: &Shop) {
     assert_eq!(attached.at("/bookings"), &json!([]));
 }
 
-/// Held, authorized, allocated and attached; then the bank does not give the money, however often it
-/// is asked, and all of it is undone.
+/// Held, authorized, allocated and attached; then the bank does not give the money, however often
+/// it is asked, and all of it is undone.
 fn money_that_cannot_be_taken(shop: &Shop) {
     let lines = [(shop.flight.as_str(), PRICE)];
     let booking = book(&shop.client, &shop.trip, &lines, "card_capture_refused");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use waylog_tests::{Kind, Services};
 
 use crate::journey::skipped;
-use crate::world::{Client, World, eventually};
+use crate::world::{Client, World, eventually, remove};
 
 fn said(output: &Output) -> String {
     let texts = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
@@ -115,6 +115,27 @@ fn events_and_states_are_told_for_people_and_for_programs() {
     assert_eq!(events[1]["type"], "itinerary-renamed", "{lines}");
     assert!(beyond.contains("is at 2"), "{beyond}");
     assert!(audit.contains("equal to the log"), "{audit}");
+}
+
+#[test]
+fn a_log_is_not_served_without_its_keys_unless_they_are_given_up() {
+    let mut world = World::embedded();
+    trip(&world.client());
+    assert!(world.take("origin").terminate().success());
+    remove(&world.dir.path().join("origin/data/keys.sqlite"));
+
+    let refused = [(); 2].map(|()| world.refused("origin"));
+    let plan = verb(&world, &["accept-log"], 1);
+    let still = world.refused("origin");
+    let given_up = verb(&world, &["accept-log", "--yes"], 0);
+    world.start("origin", &[]);
+
+    for (code, said) in refused.iter().chain([&still]) {
+        let names = said.contains("keys.sqlite") && said.contains("waylog accept-log");
+        assert!(*code == Some(1) && names, "{code:?}: {said}");
+    }
+    assert!(plan.contains("unreadable"), "{plan}");
+    assert!(given_up.contains("there is a new one"), "{given_up}");
 }
 
 #[test]

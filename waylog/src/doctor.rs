@@ -179,8 +179,8 @@ fn look_at_keys(settings: &Settings, findings: &mut Vec<Finding>) -> anyhow::Res
         Err(_) if embedded && !file.exists() => (
             Verdict::Note,
             format!(
-                "{} is not there: serve makes it; where the log holds personal data, put it back \
-                 from its backup first",
+                "{} is not there: serve makes it for a new log, and does not start without it \
+                 where the log has events",
                 file.display()
             ),
         ),

@@ -58,7 +58,9 @@ fn embedded(places: &Places, purpose: Use) -> anyhow::Result<OpenLog> {
         Use::Serve => {
             std::fs::create_dir_all(dir)
                 .with_context(|| format!("cannot create the data directory {}", dir.display()))?;
-            EmbeddedLog::open(dir, EmbeddedOptions::default())?
+            let (partitions, shards) = places.shape();
+            let options = EmbeddedOptions { partitions, shards, ..EmbeddedOptions::default() };
+            EmbeddedLog::open(dir, options)?
         }
         Use::Read => EmbeddedLog::open_read_only(dir)?,
     };
@@ -79,10 +81,11 @@ fn distributed(
         cache: dir.join("schemas.json"),
         call_wait: REGISTRY_CALL_WAIT,
     };
+    let (partitions, shards) = places.shape();
     let settings = KafkaSettings {
         topic_prefix: places.kafka_topic_prefix.clone(),
-        partitions: places.partitions,
-        shards: places.shards,
+        partitions,
+        shards,
         session_timeout: Duration::from_millis(places.owner_session_timeout_ms.into()),
         ..KafkaSettings::new(brokers)
     };

@@ -92,7 +92,7 @@ enum Verb {
     Verify(verify::Question),
     /// Serves the payment provider's sandbox
     Sandbox(sandbox::Question),
-    /// Takes an embedded log as it is after part of it was lost
+    /// Takes an embedded log as it is after part of it, or its keys, were lost
     AcceptLog(accept_log::Question),
     /// Says what works, what does not, and what to do about it
     Doctor(Box<doctor::Question>),

@@ -342,17 +342,18 @@ impl Site<'_> {
 }
 
 /// The keys of this deployment. An embedded log that has events and no keys was separated from
-/// them: what was sealed cannot be read, and whoever writes now gets a new key.
+/// them: whoever went on would seal with new ones, and lose that when the old ones come back.
 fn keyring(places: &Places, open: &OpenLog) -> anyhow::Result<Keyring> {
     let file = places.data_dir.join(stores::KEYS_FILE);
-    let lost = places.mode()? == Mode::Embedded && !file.exists();
-    if lost && open.log.end()?.iter().next().is_some() {
-        tracing::error!(
-            file = %file.display(),
-            "the log has events, but there are no keys: personal data in it cannot be read. Put \
-             the file back from its backup before anything is written"
-        );
-    }
+    let missing = places.mode()? == Mode::Embedded && !file.exists();
+    anyhow::ensure!(
+        !missing || open.log.end()?.iter().next().is_none(),
+        "the log in {} has events, but {}, which holds the keys of the personal data in them, is \
+         not there: put it back from its backup. If it is lost for good, `waylog accept-log` goes \
+         on without: what was sealed stays unreadable",
+        places.data_dir.display(),
+        stores::KEYS_FILE
+    );
     stores::keyring(places)
 }
 

@@ -54,14 +54,14 @@ pub(crate) struct Places {
     /// The first part of the names of topics, transactional ids and groups
     #[arg(long, env = "WAYLOG_KAFKA_TOPIC_PREFIX", default_value = "waylog")]
     pub(crate) kafka_topic_prefix: String,
-    /// Partitions of the event topic; fixed once the log exists
-    #[arg(long, env = "WAYLOG_PARTITIONS", default_value_t = 8)]
+    /// Partitions of the log (8; embedded 4); fixed once the log exists
+    #[arg(long, env = "WAYLOG_PARTITIONS", value_name = "NUMBER")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub(crate) partitions: u32,
-    /// Shards, each with one lane; divides the partitions; fixed once the log exists
-    #[arg(long, env = "WAYLOG_SHARDS", default_value_t = 2)]
+    partitions: Option<u32>,
+    /// Shards, each with one lane (2; embedded 1); divides the partitions; fixed like them
+    #[arg(long, env = "WAYLOG_SHARDS", value_name = "NUMBER")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=256))]
-    pub(crate) shards: u32,
+    shards: Option<u32>,
     /// Milliseconds after which a silent owner of shards is taken for dead
     #[arg(long, env = "WAYLOG_OWNER_SESSION_TIMEOUT_MS", default_value_t = 6000)]
     #[arg(value_parser = clap::value_parser!(u32).range(1000..=60_000))]
@@ -170,10 +170,11 @@ impl Places {
     /// # Errors
     /// A sentence that names what is missing.
     pub(crate) fn mode(&self) -> anyhow::Result<Mode> {
-        if !self.partitions.is_multiple_of(self.shards) {
+        let (partitions, shards) = self.shape();
+        if !partitions.is_multiple_of(shards) {
             return Err(WrongUse::because(format!(
-                "{} shards do not divide {} partitions; choose --shards so that they do",
-                self.shards, self.partitions
+                "{shards} shards do not divide {partitions} partitions; choose --shards so that \
+                 they do",
             )));
         }
         let Some(brokers) = self.kafka_brokers.clone() else {
@@ -190,6 +191,15 @@ impl Places {
         let (mysql, redis) = (self.mysql_url.clone(), self.redis_url.clone());
         stores::check_homes(&read_models::projections(), mysql.is_some())?;
         Ok(Mode::Distributed { brokers, registry, postgres, mysql, redis })
+    }
+}
+
+impl Places {
+    /// How many partitions and shards the log has. On one disk more shards would only split the
+    /// group commits.
+    pub(crate) fn shape(&self) -> (u32, u32) {
+        let (partitions, shards) = if self.kafka_brokers.is_some() { (8, 2) } else { (4, 1) };
+        (self.partitions.unwrap_or(partitions), self.shards.unwrap_or(shards))
     }
 }
 
@@ -289,6 +299,15 @@ mod tests {
         let places = settings(&["--partitions", "8", "--shards", "3"]).places;
 
         assert!(places.mode().is_err());
+    }
+
+    #[test]
+    fn a_log_has_the_shape_that_is_said_or_that_of_its_kind() {
+        let kafka = ["--kafka-brokers", "broker:9092"];
+
+        assert_eq!(settings(&[]).places.shape(), (4, 1));
+        assert_eq!(settings(&["--partitions", "16", "--shards", "4"]).places.shape(), (16, 4));
+        assert_eq!(settings(&kafka).places.shape(), (8, 2));
     }
 
     #[test]

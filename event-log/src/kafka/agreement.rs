@@ -36,8 +36,8 @@ const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// doubles, so that however many there are, one of them is soon alone for as long as it takes.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
 
-/// Reads the log's shape, or records the settings' shape as the log's. `first`: this process created
-/// the shard topic, and waits for nobody.
+/// Reads the log's shape, or records the settings' shape as the log's. `first`: this process
+/// created the shard topic, and waits for nobody.
 pub(super) fn agree(settings: &KafkaSettings, first: bool) -> Result<Topology, LogError> {
     let begin = Instant::now();
     let deadline = begin + settings.connect_timeout;

@@ -161,6 +161,11 @@ impl World {
         self.processes.push((name, Process::serve(&dir, &self.settings, ANYWHERE, flags)));
     }
 
+    /// Starts a process that does not come to serve: its exit code, and the end of its log.
+    pub(crate) fn refused(&self, name: &str) -> (Option<i32>, String) {
+        Process::refused(&self.dir.path().join(name), &self.settings)
+    }
+
     /// Which process has ended by itself, if one has.
     pub(crate) fn dead(&mut self) -> Option<&'static str> {
         let mut processes = self.processes.iter_mut();

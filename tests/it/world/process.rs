@@ -68,6 +68,18 @@ impl Process {
         process
     }
 
+    /// Starts `waylog serve`, which does not come to serve: its exit code, and the end of its log.
+    pub(crate) fn refused(dir: &Path, settings: &[(String, String)]) -> (Option<i32>, String) {
+        let log = dir.join("stderr.log");
+        let mut command = waylog();
+        command.args(["serve", "--listen", ANYWHERE, "--data-dir"]).arg(dir.join("data"));
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
+        let process = Self { child, url: String::new(), log: log.clone(), flags: Vec::new() };
+        (process.wait().code(), tail(&log))
+    }
+
     /// Starts `waylog sandbox` on a free port and waits until it says where it serves.
     pub(crate) fn sandbox(dir: &Path) -> Self {
         Self::sandbox_on(dir, ANYWHERE)
