@@ -54,7 +54,7 @@ pub(crate) struct CandidateStart {
 /// A generation that is filled beside the live one.
 pub(crate) struct Candidate {
     pub(crate) start: CandidateStart,
-    source: Source,
+    pub(crate) source: Source,
     pub(crate) folder: Option<Folder>,
     pub(crate) aim: Aim,
     look_at: Instant,

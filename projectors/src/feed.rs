@@ -15,7 +15,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::decoded::{Chunk, distance};
-use crate::reader::{ReadLoop, Reading, spawn};
+use crate::reader::{ReadLoop, Reading, Trouble, spawn};
 
 /// How often a full queue is tried again, and an empty feed looks whether it shall end.
 const RETRY: Duration = Duration::from_millis(2);
@@ -25,6 +25,7 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(crate) struct Feed {
     shared: Mutex<Shared>,
     joined: Condvar,
+    trouble: Arc<Trouble>,
 }
 
 struct Shared {
@@ -56,7 +57,8 @@ impl Feed {
     /// A feed that begins when that many projections have joined, or soon after the first.
     pub(crate) fn start(reading: Reading, expected: usize) -> Arc<Self> {
         let shared = Shared { read: None, expected, subscribers: Vec::new(), next_id: 0 };
-        let feed = Arc::new(Self { shared: Mutex::new(shared), joined: Condvar::new() });
+        let (shared, trouble) = (Mutex::new(shared), Arc::default());
+        let feed = Arc::new(Self { shared, joined: Condvar::new(), trouble });
         let running = Arc::clone(&feed);
         let token = reading.tracker.token();
         spawn("waylog-feed", move || {
@@ -64,6 +66,11 @@ impl Feed {
             running.run(&reading);
         });
         feed
+    }
+
+    /// Why it makes no progress at present.
+    pub(crate) fn trouble(&self) -> Arc<Trouble> {
+        Arc::clone(&self.trouble)
     }
 
     /// Whether somebody at that vector is close enough to join.
@@ -107,6 +114,7 @@ impl Feed {
             shared.subscribers.retain(|subscriber| !subscriber.chunks.is_closed());
             if shared.subscribers.is_empty() {
                 pass = None;
+                self.trouble.set(None);
                 let (_shared, _timeout) =
                     self.joined.wait_timeout(shared, LOOK).unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -115,13 +123,17 @@ impl Feed {
             drop(shared);
             let current = match &mut pass {
                 Some(pass) if !beginning => pass,
-                stale => stale.insert(ReadLoop::new(reading.clone(), self.begin(reading), vec![])),
+                stale => stale.insert(self.pass(reading)),
             };
             if let Some(chunk) = current.next() {
                 self.hand_out(&Arc::new(chunk), reading);
             }
         }
         self.lock().subscribers.clear();
+    }
+
+    fn pass(&self, reading: &Reading) -> ReadLoop {
+        ReadLoop::new(reading.clone(), self.trouble(), self.begin(reading), Vec::new())
     }
 
     /// Waits for the projections to join, then begins at the least of their vectors. Those far

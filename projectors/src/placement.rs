@@ -6,6 +6,7 @@ use domain::{PositionVector, Timestamp};
 use read_models::{Projection, ReadStore};
 
 use crate::continuity::Break;
+use crate::reader::Trouble;
 use crate::status::{DeadLetter, GenerationStatus, RunState};
 
 /// A projection and the store that holds its tables.
@@ -30,5 +31,7 @@ pub(crate) struct Told {
     pub(crate) rate_per_second: f64,
     pub(crate) shared_reader: bool,
     pub(crate) trouble: Option<String>,
+    /// Why the replay in progress does not go on.
+    pub(crate) replays: Option<Arc<Trouble>>,
     pub(crate) generations: Vec<GenerationStatus>,
 }

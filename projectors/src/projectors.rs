@@ -9,7 +9,7 @@ use domain::{PositionVector, Timestamp};
 use event_log::EventLog;
 use read_models::{Generation, ReadStore};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,13 +19,13 @@ use crate::decoded::{EventDecoder, distance};
 use crate::error::ProjectorError;
 use crate::feed::Feed;
 use crate::placement::{Placement, Told};
-use crate::reader::{Reading, Stop, Trouble};
-use crate::rebuild::{RebuildState, RebuildStatus};
+use crate::reader::{Hearing, Reading, Stop, Trouble};
+use crate::rebuild::RebuildStatus;
 use crate::rebuilds::last_word;
 use crate::runner::Runner;
 use crate::settings::ProjectorSettings;
-use crate::status::{DeadLetter, GenerationStatus, ProjectionStatus, Readiness, RunState};
-use crate::supervision::{starting, watch_end};
+use crate::status::{DeadLetter, ProjectionStatus, Readiness, RunState};
+use crate::supervision::{keep_candidates, starting, watch_end};
 use crate::verify::{Verification, verify};
 
 /// Questions that may wait for a projection at once.
@@ -38,15 +38,17 @@ pub struct Projectors(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) reading: Reading,
     pub(crate) entries: BTreeMap<&'static str, Entry>,
+    feed: Arc<Feed>,
     end: watch::Receiver<PositionVector>,
     end_trouble: Arc<Trouble>,
-    cancel: CancellationToken,
+    pub(crate) cancel: CancellationToken,
 }
 
 pub(crate) struct Entry {
     pub(crate) placement: Placement,
     pub(crate) controls: mpsc::Sender<Control>,
     pub(crate) told: watch::Receiver<Told>,
+    hearing: Hearing,
     candidates: Mutex<BTreeMap<u32, CandidateHandle>>,
     /// One rebuild is started, cancelled or rolled back at a time.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -58,6 +60,7 @@ pub(crate) struct Entry {
 pub(crate) struct CandidateHandle {
     pub(crate) controls: mpsc::Sender<CandidateControl>,
     pub(crate) told: watch::Receiver<RebuildStatus>,
+    hearing: Hearing,
     cancel: CancellationToken,
 }
 
@@ -76,7 +79,6 @@ impl Projectors {
             decoder,
             settings: Arc::new(settings),
             tracker: TaskTracker::new(),
-            trouble: Arc::new(Trouble::default()),
             stop: Arc::new(Stop::default()),
         };
         let cancel = CancellationToken::new();
@@ -95,15 +97,16 @@ impl Projectors {
                 tell,
                 cancel.child_token(),
             );
+            let hearing = runner.source.hearing();
             reading.tracker.spawn(runner.run());
             let candidates = Mutex::new(BTreeMap::new());
             let changing = tokio::sync::Mutex::new(());
             let name = placement.projection.name();
             let at_end = AtomicI64::new(i64::MIN);
-            let entry = Entry { placement, controls, told, candidates, changing, at_end };
+            let entry = Entry { placement, controls, told, hearing, candidates, changing, at_end };
             entries.insert(name, entry);
         }
-        let inner = Arc::new(Inner { reading, entries, end, end_trouble, cancel });
+        let inner = Arc::new(Inner { reading, entries, feed, end, end_trouble, cancel });
         for name in inner.entries.keys() {
             let keeper = keep_candidates(Arc::clone(&inner), name);
             inner.reading.tracker.spawn(keeper);
@@ -203,16 +206,22 @@ impl Projectors {
         Ok(matches!(reached, Ok(Ok(_))))
     }
 
-    /// Whether all projections do their work.
+    /// Whether all projections do their work. A rebuild that does not is worth a warning: queries
+    /// are answered from the live rows.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         let mut readiness = Readiness::default();
+        let feed = self.0.feed.trouble().reason();
         for entry in self.0.entries.values() {
             let dispensable = entry.placement.projection.dispensable();
-            readiness.add(self.0.status(entry).troubles(), dispensable);
+            let mut status = self.0.status(entry);
+            // Said once, not of each that waits for the shared reader.
+            status.trouble = status.trouble.filter(|trouble| feed.as_ref() != Some(trouble));
+            readiness.add(status.troubles(), dispensable);
+            let rebuilds = entry.candidates().into_values().map(|rebuild| rebuild.status());
+            readiness.add(rebuilds.filter_map(|rebuild| rebuild.trouble()).collect(), true);
         }
-        let reading = [&self.0.reading.trouble, &self.0.end_trouble];
-        readiness.reasons.extend(reading.into_iter().filter_map(|trouble| trouble.reason()));
+        readiness.reasons.extend(feed.into_iter().chain(self.0.end_trouble.reason()));
         readiness
     }
 
@@ -257,8 +266,10 @@ impl Inner {
         answer.await.map_err(|_| ProjectorError::Stopped)?
     }
 
-    fn status(&self, entry: &Entry) -> ProjectionStatus {
+    pub(crate) fn status(&self, entry: &Entry) -> ProjectionStatus {
         let told = entry.told.borrow().clone();
+        let replays = || told.replays.as_ref().and_then(|trouble| trouble.reason());
+        let trouble = told.trouble.or_else(|| entry.hearing.reason()).or_else(replays);
         let end = self.end.borrow();
         let lag_seconds = if told.vector.covers(&end) {
             entry.at_end.fetch_max(now().micros(), Ordering::Relaxed);
@@ -282,7 +293,7 @@ impl Inner {
             breaks: told.breaks,
             parked: told.parked.len(),
             shared_reader: told.shared_reader,
-            trouble: told.trouble,
+            trouble,
             generations: told.generations,
         }
     }
@@ -308,8 +319,9 @@ impl Inner {
             end: self.end.clone(),
             cancel: cancel.clone(),
         });
+        let hearing = candidate.source.hearing();
         self.reading.tracker.spawn(candidate.run());
-        let handle = CandidateHandle { controls, told, cancel };
+        let handle = CandidateHandle { controls, told, hearing, cancel };
         candidates.insert(number, handle.clone());
         handle
     }
@@ -334,6 +346,15 @@ impl Entry {
 }
 
 impl CandidateHandle {
+    /// What it tells of itself, and what its reader does.
+    pub(crate) fn status(&self) -> RebuildStatus {
+        let mut status = self.told.borrow().clone();
+        if !status.state.over() {
+            status.trouble = status.trouble.or_else(|| self.hearing.reason());
+        }
+        status
+    }
+
     pub(crate) async fn ask<T>(
         &self,
         question: impl FnOnce(Reply<T>) -> CandidateControl,
@@ -350,39 +371,6 @@ impl CandidateHandle {
         // An error means that the task is gone: that is what is waited for.
         if self.told.wait_for(|told| told.state.over()).await.is_err() {
             tracing::debug!("the task was gone already");
-        }
-    }
-}
-
-/// Fills every generation of this process's version that is not live: rebuilds that a restart
-/// interrupted, and the one before the live one, so that a rollback is possible.
-async fn keep_candidates(inner: Arc<Inner>, name: &'static str) {
-    let Ok(entry) = inner.entry(name) else { return };
-    let version = entry.placement.projection.version();
-    let mut told = entry.told.clone();
-    let mut tick = interval(inner.reading.settings.end_interval);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = inner.cancel.cancelled() => return,
-            _ = tick.tick() => {
-                let status = inner.status(entry);
-                if let Some(lag) = status.lag_seconds {
-                    metrics::gauge!("waylog_projection_lag_seconds", "projection" => name).set(lag);
-                }
-                continue;
-            }
-            changed = told.changed() => if changed.is_err() { return },
-        }
-        let generations = told.borrow_and_update().generations.clone();
-        let fills = |g: &&GenerationStatus| !g.live && g.version == version;
-        let _changing = entry.changing.lock().await;
-        for generation in generations.iter().filter(fills) {
-            let known = entry.candidates().get(&generation.number).map(|c| c.told.borrow().state);
-            // The list may be older than the end of a generation.
-            if known != Some(RebuildState::Dropped) {
-                inner.fill(entry, generation.number);
-            }
         }
     }
 }

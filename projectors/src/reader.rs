@@ -26,13 +26,12 @@ pub(crate) struct Reading {
     pub(crate) settings: Arc<ProjectorSettings>,
     /// Counts the threads that still run.
     pub(crate) tracker: tokio_util::task::TaskTracker,
-    /// Why reading makes no progress at present, whoever met it.
-    pub(crate) trouble: Arc<Trouble>,
     /// Raised once for the whole process.
     pub(crate) stop: Arc<Stop>,
 }
 
-/// Why something makes no progress at present; nothing when it does.
+/// Why something makes no progress at present; nothing when it does. Each reader has its own: what
+/// one reads well may be what another cannot read.
 #[derive(Debug, Default)]
 pub(crate) struct Trouble(Mutex<Option<String>>);
 
@@ -43,6 +42,20 @@ impl Trouble {
 
     pub(crate) fn reason(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The trouble of whatever reads for somebody at present, for others to see.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hearing(Arc<Mutex<Arc<Trouble>>>);
+
+impl Hearing {
+    pub(crate) fn listen_to(&self, trouble: Arc<Trouble>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    pub(crate) fn reason(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).reason()
     }
 }
 
@@ -74,20 +87,38 @@ impl Stop {
 /// One pass over the log from a vector on, chunk by chunk.
 pub(crate) struct ReadLoop {
     reading: Reading,
+    trouble: Arc<Trouble>,
     partitions: Vec<u32>,
     reader: Option<Box<dyn LogReader>>,
     /// Everything up to here was handed out.
     at: PositionVector,
     /// Read and not yet handed out.
     pending: VecDeque<LogRecord>,
+    /// Partitions that a corrupt log keeps from going on, and how far they were read: the trouble
+    /// is not over because others go on.
+    stuck: Vec<(u32, Option<i64>)>,
     backoff: Backoff,
 }
 
 impl ReadLoop {
     /// Reads after `start`; of all partitions when none is named.
-    pub(crate) fn new(reading: Reading, start: PositionVector, partitions: Vec<u32>) -> Self {
+    pub(crate) fn new(
+        reading: Reading,
+        trouble: Arc<Trouble>,
+        start: PositionVector,
+        partitions: Vec<u32>,
+    ) -> Self {
         let backoff = Backoff::new(&reading.settings);
-        Self { reading, partitions, reader: None, at: start, pending: VecDeque::new(), backoff }
+        Self {
+            reading,
+            trouble,
+            partitions,
+            reader: None,
+            at: start,
+            pending: VecDeque::new(),
+            stuck: Vec::new(),
+            backoff,
+        }
     }
 
     /// The next chunk; nothing when none came within the poll's wait or the pause after a failure.
@@ -99,6 +130,9 @@ impl ReadLoop {
                     // After any other failure the reader may not be used again.
                     if !matches!(error, LogError::Unavailable { .. }) {
                         self.reader = None;
+                    }
+                    if matches!(error, LogError::Corrupt(_)) {
+                        self.stuck = self.behind();
                     }
                     self.failed(&format!("{}: {error}", error.code()));
                     return None;
@@ -147,17 +181,31 @@ impl ReadLoop {
             return None;
         }
         self.backoff.worked();
-        self.reading.trouble.set(None);
         chunk.advance(&mut self.at);
+        let at = &self.at;
+        self.stuck.retain(|(partition, read)| at.offset(*partition) == *read);
+        if self.stuck.is_empty() {
+            self.trouble.set(None);
+        }
         (!chunk.items.is_empty()).then_some(chunk)
+    }
+
+    /// The partitions that have more, and how far they were read; none when the end is not known.
+    fn behind(&self) -> Vec<(u32, Option<i64>)> {
+        let Ok(end) = self.reading.log.end() else { return Vec::new() };
+        end.iter()
+            .filter(|end| self.partitions.is_empty() || self.partitions.contains(&end.partition))
+            .filter(|end| !self.at.includes(*end))
+            .map(|end| (end.partition, self.at.offset(end.partition)))
+            .collect()
     }
 
     fn failed(&mut self, reason: &str) {
         let pause = self.backoff.failed();
-        if self.reading.trouble.reason().is_none() {
+        if self.trouble.reason().is_none() {
             tracing::warn!(reason, "reading the log makes no progress; trying on");
         }
-        self.reading.trouble.set(Some(reason.to_owned()));
+        self.trouble.set(Some(reason.to_owned()));
         self.reading.stop.pause(pause);
     }
 }
@@ -165,16 +213,19 @@ impl ReadLoop {
 /// A reader that feeds one consumer. It ends soon after it is dropped.
 pub(crate) struct OwnReader {
     chunks: mpsc::Receiver<Arc<Chunk>>,
+    trouble: Arc<Trouble>,
 }
 
 impl OwnReader {
     pub(crate) fn start(reading: Reading, start: PositionVector, partitions: Vec<u32>) -> Self {
         let (sender, chunks) = mpsc::channel(reading.settings.chunks_waiting_max);
         let token = reading.tracker.token();
+        let trouble = Arc::new(Trouble::default());
+        let told = Arc::clone(&trouble);
         spawn("waylog-read", move || {
             let _running: TaskTrackerToken = token;
             let stop = Arc::clone(&reading.stop);
-            let mut pass = ReadLoop::new(reading, start, partitions);
+            let mut pass = ReadLoop::new(reading, told, start, partitions);
             while !stop.raised() && !sender.is_closed() {
                 if let Some(chunk) = pass.next()
                     && sender.blocking_send(Arc::new(chunk)).is_err()
@@ -183,7 +234,12 @@ impl OwnReader {
                 }
             }
         });
-        Self { chunks }
+        Self { chunks, trouble }
+    }
+
+    /// Why it makes no progress at present.
+    pub(crate) fn trouble(&self) -> Arc<Trouble> {
+        Arc::clone(&self.trouble)
     }
 
     /// The next chunk; pending for ever once the process stops. Cancel-safe.

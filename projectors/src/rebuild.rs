@@ -89,6 +89,14 @@ pub struct RebuildStatus {
     pub trouble: Option<String>,
 }
 
+impl RebuildStatus {
+    /// What keeps it from doing its work, in a sentence.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let (name, number) = (self.projection, self.number);
+        self.trouble.as_ref().map(|trouble| format!("rebuild {number} of {name}: {trouble}"))
+    }
+}
+
 /// What a promotion asks for beside covering the live generation's vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {

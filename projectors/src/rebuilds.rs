@@ -35,8 +35,7 @@ impl Projectors {
         let created = create_next(store, projection).await?;
         tracing::info!(projection = name, generation = created.generation.number, "rebuild begins");
         let candidate = self.0.fill(entry, created.generation.number);
-        let status = candidate.told.borrow().clone();
-        Ok(status)
+        Ok(candidate.status())
     }
 
     /// The generations that are being filled beside the live one, or were since this process
@@ -46,7 +45,7 @@ impl Projectors {
     /// [`ProjectorError::UnknownProjection`].
     pub fn rebuilds(&self, name: &str) -> Result<Vec<RebuildStatus>, ProjectorError> {
         let candidates = self.0.entry(name)?.candidates();
-        Ok(candidates.values().map(|candidate| candidate.told.borrow().clone()).collect())
+        Ok(candidates.values().map(CandidateHandle::status).collect())
     }
 
     /// One of them, by its generation's number.
@@ -54,9 +53,7 @@ impl Projectors {
     /// # Errors
     /// [`ProjectorError::UnknownRebuild`].
     pub fn rebuild_status(&self, name: &str, number: u32) -> Result<RebuildStatus, ProjectorError> {
-        let candidate = self.candidate(name, number)?;
-        let status = candidate.told.borrow().clone();
-        Ok(status)
+        Ok(self.candidate(name, number)?.status())
     }
 
     /// Stops filling until [`Projectors::resume_rebuild`], or until the process starts again.

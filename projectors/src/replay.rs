@@ -18,7 +18,7 @@ use crate::decoded::{Chunk, Item};
 use crate::error::ProjectorError;
 use crate::folder::Folder;
 use crate::folding::{Folded, fold};
-use crate::reader::{OwnReader, Reading};
+use crate::reader::{OwnReader, Reading, Trouble};
 
 /// What became of a replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,11 @@ impl Replay {
 
     pub(crate) fn stream(&self) -> &str {
         &self.stream
+    }
+
+    /// Why reading makes no progress at present.
+    pub(crate) fn trouble(&self) -> Arc<Trouble> {
+        self.reader.trouble()
     }
 
     /// Waits for more of the partition. Cancel-safe.

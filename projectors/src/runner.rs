@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use domain::PositionVector;
 use read_models::{ProjectionState, ReadStoreError};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
@@ -32,7 +33,7 @@ use crate::status::{GenerationStatus, RunState};
 pub(crate) struct Runner {
     placement: Placement,
     reading: Reading,
-    source: Source,
+    pub(crate) source: Source,
     controls: mpsc::Receiver<Control>,
     told: watch::Sender<Told>,
     cancel: CancellationToken,
@@ -60,8 +61,7 @@ impl Runner {
         cancel: CancellationToken,
     ) -> Self {
         let name = placement.projection.name();
-        let start = domain::PositionVector::empty();
-        let source = Source::new(name, reading.clone(), Some(feed), start);
+        let source = Source::new(name, reading.clone(), Some(feed), PositionVector::empty());
         let backoff = Backoff::new(&reading.settings);
         Self {
             placement,
@@ -369,6 +369,7 @@ impl Runner {
             rate_per_second,
             shared_reader: self.source.shared(),
             trouble: self.trouble.clone(),
+            replays: self.replay.as_ref().map(Replay::trouble),
             generations: self.generations.clone(),
             ..Told::default()
         };

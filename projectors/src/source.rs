@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::decoded::Chunk;
 use crate::feed::{Feed, Joined};
-use crate::reader::{OwnReader, Reading};
+use crate::reader::{Hearing, OwnReader, Reading};
 
 /// How many times longer a rebuild's batch is where nobody has to wait for it: it meets each row
 /// once, instead of again and again.
@@ -27,6 +27,7 @@ pub(crate) struct Source {
     /// Everything up to here was handed out, or was there before.
     at: PositionVector,
     mode: Mode,
+    hearing: Hearing,
 }
 
 enum Mode {
@@ -43,13 +44,19 @@ impl Source {
         feed: Option<Arc<Feed>>,
         start: PositionVector,
     ) -> Self {
-        Self { projection, reading, feed, at: start, mode: Mode::Fresh }
+        let hearing = Hearing::default();
+        Self { projection, reading, feed, at: start, mode: Mode::Fresh, hearing }
+    }
+
+    /// Where it is heard why reading makes no progress, whoever reads.
+    pub(crate) fn hearing(&self) -> Hearing {
+        self.hearing.clone()
     }
 
     /// Begins anew after `start`.
     pub(crate) fn restart(&mut self, start: PositionVector) {
         self.at = start;
-        self.mode = Mode::Fresh;
+        self.change(Mode::Fresh);
     }
 
     /// Whether it reads from the shared feed at present.
@@ -69,7 +76,7 @@ impl Source {
             match chunk {
                 Some(chunk) => return self.handed_out(chunk),
                 None if self.reading.stop.raised() => std::future::pending().await,
-                None => self.mode = self.own(),
+                None => self.change(self.own(None)),
             }
         }
     }
@@ -115,10 +122,11 @@ impl Source {
         match &mut self.mode {
             Mode::Shared(_) => {}
             Mode::Fresh => {
-                self.mode = match near.map(join) {
+                let mode = match near.map(join) {
                     Some(joined) if self.at.covers(&joined.read) => Mode::Shared(joined.chunks),
-                    joined => Mode::Own { reader: self.own_reader(), joined },
+                    joined => self.own(joined),
                 };
+                self.change(mode);
             }
             Mode::Own { joined, .. } => {
                 if joined.is_none() {
@@ -126,7 +134,7 @@ impl Source {
                 }
                 match joined.take() {
                     Some(place) if self.at.covers(&place.read) => {
-                        self.mode = Mode::Shared(place.chunks);
+                        self.change(Mode::Shared(place.chunks));
                     }
                     place => *joined = place,
                 }
@@ -134,11 +142,17 @@ impl Source {
         }
     }
 
-    fn own(&self) -> Mode {
-        Mode::Own { reader: self.own_reader(), joined: None }
+    fn own(&self, joined: Option<Joined>) -> Mode {
+        let reader = OwnReader::start(self.reading.clone(), self.at.clone(), Vec::new());
+        Mode::Own { reader, joined }
     }
 
-    fn own_reader(&self) -> OwnReader {
-        OwnReader::start(self.reading.clone(), self.at.clone(), Vec::new())
+    fn change(&mut self, mode: Mode) {
+        self.hearing.listen_to(match (&mode, &self.feed) {
+            (Mode::Own { reader, .. }, _) => reader.trouble(),
+            (Mode::Shared(_), Some(feed)) => feed.trouble(),
+            (Mode::Shared(_), None) | (Mode::Fresh, _) => Arc::default(),
+        });
+        self.mode = mode;
     }
 }

@@ -1,13 +1,17 @@
-//! What a process's projections need around them: the log's end, and first words.
+//! What a process's projections need around them: the log's end, generations that are kept filled,
+//! and first words.
 
 use std::sync::Arc;
 
 use domain::PositionVector;
 use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::placement::Placement;
+use crate::projectors::Inner;
 use crate::reader::{Reading, Trouble, spawn};
 use crate::rebuild::{RebuildState, RebuildStatus};
+use crate::status::GenerationStatus;
 
 /// Asks for the log's end again and again, on a thread: for lag and progress.
 pub(crate) fn watch_end(
@@ -54,5 +58,38 @@ pub(crate) fn starting(placement: &Placement, number: u32) -> RebuildStatus {
         parked: 0,
         comparison: None,
         trouble: None,
+    }
+}
+
+/// Fills every generation of this process's version that is not live: rebuilds that a restart
+/// interrupted, and the one before the live one, so that a rollback is possible.
+pub(crate) async fn keep_candidates(inner: Arc<Inner>, name: &'static str) {
+    let Ok(entry) = inner.entry(name) else { return };
+    let version = entry.placement.projection.version();
+    let mut told = entry.told.clone();
+    let mut tick = interval(inner.reading.settings.end_interval);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = inner.cancel.cancelled() => return,
+            _ = tick.tick() => {
+                let status = inner.status(entry);
+                if let Some(lag) = status.lag_seconds {
+                    metrics::gauge!("waylog_projection_lag_seconds", "projection" => name).set(lag);
+                }
+                continue;
+            }
+            changed = told.changed() => if changed.is_err() { return },
+        }
+        let generations = told.borrow_and_update().generations.clone();
+        let fills = |g: &&GenerationStatus| !g.live && g.version == version;
+        let _changing = entry.changing.lock().await;
+        for generation in generations.iter().filter(fills) {
+            let known = entry.candidates().get(&generation.number).map(|c| c.told.borrow().state);
+            // The list may be older than the end of a generation.
+            if known != Some(RebuildState::Dropped) {
+                inner.fill(entry, generation.number);
+            }
+        }
     }
 }

@@ -26,7 +26,7 @@ use crate::error::ProjectorError;
 use crate::folder::{Folder, Taken};
 use crate::generations::{create_next, live_of, of_projection};
 use crate::placement::Placement;
-use crate::reader::{Reading, Stop, Trouble};
+use crate::reader::{Reading, Stop};
 use crate::settings::ProjectorSettings;
 use crate::source::Source;
 
@@ -158,7 +158,6 @@ pub async fn verify(
         decoder,
         settings: Arc::new(settings),
         tracker: TaskTracker::new(),
-        trouble: Arc::new(Trouble::default()),
         stop: Arc::new(Stop::default()),
     };
     let pass = Pass {
@@ -264,7 +263,11 @@ impl Pass<'_> {
         let mut source = Source::new(name, self.reading.clone(), None, folder.vector.clone());
         while !folder.vector.covers(&self.expected.vector) {
             let next = timeout(STALLED_MAX, source.next()).await;
-            let chunk = next.map_err(|_| ProjectorError::TimedOut("reading the log"))?;
+            let stalled = |_| match source.hearing().reason() {
+                Some(reason) => ProjectorError::NotReady(format!("nothing is proved: {reason}")),
+                None => ProjectorError::TimedOut("reading the log"),
+            };
+            let chunk = next.map_err(stalled)?;
             let items = chunk.items.iter();
             let due: Vec<&Item> =
                 items.filter(|item| self.expected.vector.includes(item.position())).collect();

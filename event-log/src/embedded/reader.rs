@@ -49,8 +49,11 @@ impl EmbeddedReader {
         }
     }
 
+    /// The next records. A damaged one keeps nobody from those before it and in other partitions:
+    /// it is told when nothing else is left to read.
     fn read(&mut self, end: &PositionVector, max: usize) -> Result<Vec<LogRecord>, RecordsError> {
         let mut found = Vec::new();
+        let mut damage = None;
         let count = self.partitions.len();
         // One transaction sees both tables at one instant.
         let transaction = self.connection.unchecked_transaction()?;
@@ -61,9 +64,16 @@ impl EmbeddedReader {
                 continue;
             }
             let room = max - found.len();
-            found.extend(records::partition_records(&transaction, partition, after, room)?);
+            match records::partition_records(&transaction, partition, after, room) {
+                Ok(records) => found.extend(records),
+                Err(error @ RecordsError::Corrupt(_)) => damage = damage.or(Some(error)),
+                Err(error) => return Err(error),
+            }
         }
         transaction.finish()?;
+        if let Some(damage) = damage.filter(|_| found.is_empty()) {
+            return Err(damage);
+        }
         self.first = (self.first + 1) % count.max(1);
         for record in &found {
             self.read.advance(record.position());

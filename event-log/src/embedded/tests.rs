@@ -208,3 +208,55 @@ fn verifying_finds_an_index_that_lacks_an_event() {
 
     assert!(found.to_string().contains("events_by_version"), "{found}");
 }
+
+#[test]
+fn what_stands_before_damage_and_in_other_partitions_is_read() {
+    let directory = TempDir::new().unwrap();
+    let options = EmbeddedOptions { partitions: 2, ..EmbeddedOptions::default() };
+    let log = EmbeddedLog::open(directory.path(), options).unwrap();
+    let mut shard = log.open_shard(SHARD, "").unwrap();
+    let mut author = Author::new(log.topology());
+    for number in 0..8 {
+        let stream = author.stream_in(number % 2, 0);
+        let events = vec![author.next(stream, shard.epoch, 10)];
+        shard.writer.append(&Batch { events, refusals: Vec::new() }).unwrap();
+    }
+    let [before, damaged] = {
+        let ledger = log.inner.writing.as_ref().unwrap().ledger();
+        // Partition 0 comes first, so that a place is an offset in it.
+        let offsets = [1, 2].map(|nth| {
+            let query = "SELECT place FROM events ORDER BY place LIMIT 1 OFFSET ?1";
+            ledger.connection().query_row(query, [nth], |row| row.get::<_, i64>(0)).unwrap()
+        });
+        let alter = "UPDATE events SET tenant = 'other' WHERE place = ?1";
+        assert_eq!(ledger.connection().execute(alter, [offsets[1]]).unwrap(), 1);
+        offsets
+    };
+    let mut reader = log.reader(&PositionVector::empty(), &[]).unwrap();
+
+    let found = reader.poll(100, Duration::ZERO).unwrap();
+    let refused = reader.poll(100, Duration::ZERO).unwrap_err();
+
+    let found: PositionVector = found.iter().map(LogRecord::position).collect();
+    assert_eq!(found.offset(0), Some(before));
+    assert_eq!(found.offset(1), log.end().unwrap().offset(1));
+    assert!(matches!(refused, LogError::Corrupt(_)), "{refused}");
+    let place = format!("the record at 0:{damaged} is damaged");
+    assert!(refused.to_string().contains(&place), "{refused}");
+    assert!(refused.to_string().contains("from a backup"), "{refused}");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_damage_with_a_way_out() {
+    let directory = TempDir::new().unwrap();
+    drop(open(&directory));
+    let overwrite = "UPDATE meta SET value = CAST(x'c3ff' AS TEXT) WHERE name = 'topology'";
+    let connection = Connection::open(directory.path().join("log.sqlite")).unwrap();
+    assert_eq!(connection.execute(overwrite, []).unwrap(), 1);
+    drop(connection);
+
+    let refused = EmbeddedLog::open(directory.path(), EmbeddedOptions::default()).err().unwrap();
+
+    assert!(matches!(refused, LogError::Corrupt(_)), "{refused}");
+    assert!(refused.to_string().contains("from a backup"), "{refused}");
+}

@@ -2,7 +2,7 @@
 
 use domain::ids::CommandId;
 use domain::{Digest, Envelope, Position, StreamName};
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::{CachedStatement, Connection, Row, Rows, params};
 
 use super::columns::{
     Columns, StreamKey, checksum, damaged, event, opened, opened_checksum, record,
@@ -197,8 +197,9 @@ pub(crate) fn outcome(
     Ok(Some(StoredOutcome { fingerprint, version, position }))
 }
 
-/// The records of a partition after an offset, at most `max`, in order. Both tables must be read in
-/// one transaction of the caller's, or a record between two reads would be skipped.
+/// The records of a partition after an offset, at most `max`, in order; those before the first
+/// damage, which is told when nothing is left before it. Both tables must be read in one
+/// transaction of the caller's, or a record between two reads would be skipped.
 pub(crate) fn partition_records(
     connection: &Connection,
     partition: u32,
@@ -211,24 +212,62 @@ pub(crate) fn partition_records(
     let range = params![first, end, limit];
     let mut statement = connection
         .prepare_cached(select!("WHERE place >= ?1 AND place < ?2 ORDER BY place LIMIT ?3"))?;
-    let mut rows = statement.query(range)?;
     let mut records = Vec::new();
-    while let Some(row) = rows.next()? {
-        records.push(record(row)?);
-    }
+    let damaged = whole(&mut statement.query(range)?, first, record, &mut records)?;
+    // Beyond damaged events, nobody knows what stands between the opened records.
+    let end = damaged.as_ref().map_or(end, |damage| damage.place);
     let mut statement = connection.prepare_cached(
         "SELECT place, shard, epoch, address, checksum FROM opened \
          WHERE place >= ?1 AND place < ?2 ORDER BY place LIMIT ?3",
     )?;
-    let mut rows = statement.query(range)?;
     let events = records.len();
-    while let Some(row) = rows.next()? {
-        records.push(LogRecord::Opened(opened(row)?));
+    let opening = |row: &Row<'_>| opened(row).map(LogRecord::Opened);
+    let range = params![first, end, limit];
+    let lost = whole(&mut statement.query(range)?, first, opening, &mut records)?;
+    if let Some(damage) = &lost {
+        records.retain(|record| place(record.position()) < damage.place);
     }
     if records.len() > events && events > 0 {
         records.sort_by_key(|record| record.position().offset);
     }
     // What lies beyond the last of a full page of events belongs to the next page.
     records.truncate(max);
-    Ok(records)
+    match lost.or(damaged) {
+        Some(damage) if records.is_empty() => Err(RecordsError::Corrupt(damage.reason)),
+        _ => Ok(records),
+    }
+}
+
+/// Where nothing more of a table can be read.
+struct Damage {
+    /// Every row before it was read.
+    place: i64,
+    reason: String,
+}
+
+/// Takes rows in the order of their places, up to one that is damaged.
+fn whole(
+    rows: &mut Rows<'_>,
+    first: i64,
+    read: impl Fn(&Row<'_>) -> Result<LogRecord, RecordsError>,
+    records: &mut Vec<LogRecord>,
+) -> Result<Option<Damage>, RecordsError> {
+    let mut next = first;
+    loop {
+        let reason = match rows.next().map_err(RecordsError::from) {
+            Ok(None) => return Ok(None),
+            Ok(Some(row)) => match read(row) {
+                Ok(record) => {
+                    next = place(record.position()) + 1;
+                    records.push(record);
+                    continue;
+                }
+                Err(RecordsError::Corrupt(reason)) => reason,
+                Err(error) => return Err(error),
+            },
+            Err(RecordsError::Corrupt(reason)) => format!("from {} on, {reason}", position(next)),
+            Err(error) => return Err(error),
+        };
+        return Ok(Some(Damage { place: next, reason }));
+    }
 }

@@ -95,15 +95,36 @@ impl From<rusqlite::Error> for RecordsError {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Corrupt(format!("the database is damaged: {error}"))
             }
+            _ if strange(&error) => {
+                Self::Corrupt(format!("the database holds what was never written: {error}"))
+            }
             _ => Self::Sqlite(error),
         }
     }
 }
 
+/// Whether a value is none that a column of ours ever held: what overwritten bytes look like.
+const fn strange(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{
+        FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error,
+    };
+
+    matches!(
+        error,
+        FromSqlConversionFailure(..)
+            | IntegralValueOutOfRange(..)
+            | InvalidColumnType(..)
+            | Utf8Error(..)
+    )
+}
+
+/// Of the embedded log, whose one copy of everything is its data directory.
 impl From<RecordsError> for LogError {
     fn from(error: RecordsError) -> Self {
         match error {
-            RecordsError::Corrupt(reason) => Self::Corrupt(reason),
+            RecordsError::Corrupt(reason) => Self::Corrupt(format!(
+                "{reason}; stop the server and restore the data directory from a backup"
+            )),
             RecordsError::Sqlite(error) => match error.sqlite_error_code() {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Unavailable {
                     reason: "the database is busy".to_owned(),

@@ -15,6 +15,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long a rebuild may make no progress before following it ends.
 const STALL_MAX: Duration = Duration::from_secs(300);
 
+/// How the trouble begins of a rebuild that waits for a record which cannot be read: no patience
+/// helps.
+const LOG_CORRUPT: &str = "log_corrupt";
+
 /// Which projection, and whether to switch.
 #[derive(Debug, Args)]
 pub(crate) struct Rebuild {
@@ -64,7 +68,7 @@ pub(crate) fn run(rebuild: &Rebuild) -> anyhow::Result<Ended> {
 /// Follows a rebuild until it is ready to be switched to.
 ///
 /// # Errors
-/// When it stops, is cancelled, or makes no progress.
+/// When it stops, is cancelled, meets a corrupt log, or makes no progress.
 pub(crate) fn follow(server: &Server, path: &str) -> anyhow::Result<Value> {
     let mut progress = Progress::of(Some(0), "records");
     let (mut moved, mut seen) = (Instant::now(), 0);
@@ -81,6 +85,10 @@ pub(crate) fn follow(server: &Server, path: &str) -> anyhow::Result<Value> {
                 progress.end();
                 return Ok(now);
             }
+            _ if trouble.starts_with(LOG_CORRUPT) => bail!(
+                "the rebuild cannot go on, and its tables stay unused: {trouble}; the live ones \
+                 still answer, and `waylog projection cancel` drops the new ones"
+            ),
             "stopped" | "dropped" => bail!("the rebuild is {state}: {}", now["trouble"]),
             _ => {}
         }
