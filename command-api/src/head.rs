@@ -7,6 +7,7 @@ use domain::{Actor, Command, Digest, StreamName, Tenant};
 use http::Method;
 use http::request::Parts;
 use lanes::{Accepted, CommandRequest};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use service_kit::auth::{Identity, Role, Roles};
 use service_kit::idempotency_key::IdempotencyKey;
@@ -67,6 +68,32 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
     }
 }
 
+/// The body of a command that says all in its path: empty, or `{}`, which says no more. Anything
+/// else is refused as it is for every other command.
+pub(crate) struct NoBody {
+    /// Empty: both ways of saying nothing are one request to the fingerprint.
+    pub(crate) bytes: Bytes,
+}
+
+impl<S: Sync> FromRequest<S> for NoBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let bytes = json::read_body(body).await?;
+        if !bytes.is_empty() {
+            json::require_json(&parts.headers)?;
+            let Nothing {} = json::parse(&bytes)?;
+        }
+        Ok(Self { bytes: Bytes::new() })
+    }
+}
+
+/// An object without members.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
 impl Head {
     /// The command's id.
     pub(crate) const fn command_id(&self) -> CommandId {
@@ -97,13 +124,13 @@ impl Head {
     }
 
     /// Checks the command against what no state accepts, then sends it to the owner of its stream
-    /// and waits for its outcome. `body` is what was sent, empty for none.
+    /// and waits for its outcome. `body` is that of the request's [`Body`] or [`NoBody`].
     pub(crate) async fn send(
         self,
         api: &CommandApi,
         stream: StreamName,
         command: Command,
-        body: &[u8],
+        body: &Bytes,
     ) -> Result<Accepted, Problem> {
         command.check().map_err(refused::by_domain)?;
         // The actor belongs to the request: nobody learns another's outcome by a key.
@@ -128,3 +155,6 @@ impl Head {
         api.port.send(request).await.map_err(refused::by_port)
     }
 }
+
+#[cfg(test)]
+mod tests;

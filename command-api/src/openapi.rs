@@ -9,7 +9,11 @@ use utoipa::openapi::{RefOr, Response};
 pub(crate) struct Refusals;
 
 const REFUSALS: &[(&str, &str)] = &[
-    ("400", "Malformed: JSON, a field's type, an unknown field, a header"),
+    (
+        "400",
+        "Malformed: JSON, a field's type, an unknown field, a header; a body other than `{}` where \
+         none is described",
+    ),
     ("401", "Not authenticated"),
     ("403", "The caller may not do this"),
     ("404", "There is no such thing, or not for the caller"),

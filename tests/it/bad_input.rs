@@ -12,9 +12,14 @@ fn rubbish_is_refused_with_a_stable_problem_and_leaves_no_trace() {
     let client = world.client();
     let made = client.post("/v1/itineraries", &trip()).expect(201);
     let path = made.header("location").to_owned();
+    let share = |body: &[u8]| {
+        let headers = [("idempotency-key", USED_KEY)];
+        client.send("POST", &format!("{path}/share"), &headers, Some(body)).unwrap()
+    };
+    let shared = share(b"").expect(200);
     let before = events(&world);
 
-    for case in cases() {
+    for case in cases().into_iter().chain(without_bodies()) {
         let target = case.path.replace("{trip}", &path);
         let answer = client.send(case.method, &target, &case.headers, Some(&case.body)).unwrap();
         assert_eq!(answer.status, case.status, "{}: {:#}", case.name, answer.body);
@@ -27,9 +32,14 @@ fn rubbish_is_refused_with_a_stable_problem_and_leaves_no_trace() {
     taken["id"] = made.at("/id").clone();
     let second = client.post("/v1/itineraries", &taken);
     assert_eq!(second.expect(409).code(), "itinerary_already_exists");
+    let repeated = share(b"{}").expect(200);
+    assert_eq!(repeated.header("etag"), shared.header("etag"), "the same request");
     assert_eq!(events(&world), before, "nothing was appended");
     client.get("/health/ready").expect(200);
 }
+
+/// The key of a command that was accepted.
+const USED_KEY: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
 fn trip() -> Value {
     json!({
@@ -123,5 +133,59 @@ fn cases() -> Vec<Case> {
         patch("a version that is none", "{trip}", vec![("if-match", "7")], 400, "invalid_if_match"),
         patch("no such route", "/v1/itinerary", vec![], 404, "route_not_found"),
     ]);
+    cases
+}
+
+/// Commands that take no body, with every kind of one.
+fn without_bodies() -> Vec<Case> {
+    let id = Uuid::now_v7();
+    let routes = [
+        ("POST", "{trip}/share".to_owned()),
+        ("DELETE", "{trip}/share".to_owned()),
+        ("POST", "{trip}/archival".to_owned()),
+        ("DELETE", format!("{{trip}}/activities/{id}")),
+        ("POST", format!("{{trip}}/collaborators/{id}/acceptance")),
+        ("DELETE", format!("{{trip}}/collaborators/{id}")),
+        ("POST", format!("/v1/offers/{id}/closure")),
+        ("DELETE", format!("/v1/offers/{id}/holds/{id}")),
+        ("POST", "/v1/destinations/porto/retirement".to_owned()),
+    ];
+    let bodies = || {
+        [
+            ("a body where none is taken", br#"{"a":1}"#.to_vec(), 400, "invalid_field"),
+            ("an array where nothing is taken", b"[]".to_vec(), 400, "invalid_field"),
+            ("deep where nothing is taken", b"[".repeat(10_000), 400, "malformed_json"),
+            ("bad UTF-8 where nothing is taken", b"\xff".to_vec(), 400, "malformed_json"),
+            ("over 1 MiB of nothing", b" ".repeat((1 << 20) + 1), 413, "body_too_large"),
+        ]
+    };
+    let mut cases = Vec::new();
+    for (method, path) in routes {
+        let case = |name, path: String, body, status, code| Case {
+            name,
+            method,
+            path,
+            headers: vec![],
+            body,
+            status,
+            code,
+        };
+        let refused =
+            bodies().map(|(name, body, status, code)| case(name, path.clone(), body, status, code));
+        let mut typed =
+            case("untyped nothing", path, b"{}".to_vec(), 415, "unsupported_media_type");
+        typed.headers.push(("content-type", "text/plain"));
+        cases.extend(refused);
+        cases.push(typed);
+    }
+    cases.push(Case {
+        name: "a used key with another body",
+        method: "POST",
+        path: "{trip}/share".to_owned(),
+        headers: vec![("idempotency-key", USED_KEY)],
+        body: br#"{"a":1}"#.to_vec(),
+        status: 400,
+        code: "invalid_field",
+    });
     cases
 }

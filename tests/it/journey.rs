@@ -126,7 +126,7 @@ fn collaboration(client: &Client, trip: &Trip) {
 
     let uninvited = as_friend.patch(&trip.path, &json!({ "title": "Mine" }));
     let invited = client.post(&path, &invitation).expect(201);
-    let joined = as_friend.post(&format!("{path}/{friend}/acceptance"), &Value::Null);
+    let joined = as_friend.post(&format!("{path}/{friend}/acceptance"), &json!({}));
     let comment = json!({ "text": "Shall we take the early tram?" });
     let commented = as_friend.post(&format!("{}/comments", trip.path), &comment).expect(201);
 
@@ -178,7 +178,7 @@ fn audit(client: &Client, trip: &Trip) {
 }
 
 fn archival(client: &Client, trip: &Trip) {
-    let archived = client.post(&format!("{}/archival", trip.path), &Value::Null).expect(200);
+    let archived = client.post(&format!("{}/archival", trip.path), &json!({})).expect(200);
 
     let late = client.patch(&trip.path, &json!({ "title": "Once more" }));
 

@@ -24,7 +24,7 @@ use utoipa_axum::routes;
 
 use crate::answer::{self, Changed, Created};
 use crate::fields::known_zone;
-use crate::head::{Body, Head};
+use crate::head::{Body, Head, NoBody};
 use crate::{CommandApi, openapi::Refusals};
 
 pub(crate) fn router() -> OpenApiRouter<CommandApi> {
@@ -127,10 +127,11 @@ async fn retire(
     State(api): State<CommandApi>,
     Path(slug): Path<String>,
     head: Head,
+    body: NoBody,
 ) -> Result<Response, Problem> {
     head.require(Role::Operator)?;
     let stream =
         StreamName::new(Category::Destination, derive::destination(head.tenant(), &slug).0);
     let command = Command::Destination(destination::Command::Retire);
-    answer::changed(&head.send(&api, stream, command, b"").await?)
+    answer::changed(&head.send(&api, stream, command, &body.bytes).await?)
 }

@@ -12,7 +12,7 @@ use service_kit::{Path, Problem};
 use super::requests::{AddActivity, AddComment, InviteCollaborator, RescheduleActivity};
 use super::stream;
 use crate::answer::{self, Changed, Created};
-use crate::head::{Body, Head};
+use crate::head::{Body, Head, NoBody};
 use crate::{CommandApi, openapi::Refusals, refused};
 
 /// Add something to do.
@@ -76,9 +76,10 @@ pub(super) async fn remove_activity(
     State(api): State<CommandApi>,
     Path((id, activity_id)): Path<(ItineraryId, ActivityId)>,
     head: Head,
+    body: NoBody,
 ) -> Result<Response, Problem> {
     let command = itinerary::Command::RemoveActivity { activity_id };
-    answer::changed(&head.send(&api, stream(id), Command::Itinerary(command), b"").await?)
+    answer::changed(&head.send(&api, stream(id), Command::Itinerary(command), &body.bytes).await?)
 }
 
 /// Invite an account to help planning.
@@ -117,12 +118,13 @@ pub(super) async fn join(
     State(api): State<CommandApi>,
     Path((id, account_id)): Path<(ItineraryId, AccountId)>,
     head: Head,
+    body: NoBody,
 ) -> Result<Response, Problem> {
     if head.actor().account() != Some(account_id) {
         return Err(refused::by_domain(itinerary::Refusal::InvitationRequired));
     }
     let command = Command::Itinerary(itinerary::Command::Join);
-    answer::changed(&head.send(&api, stream(id), command, b"").await?)
+    answer::changed(&head.send(&api, stream(id), command, &body.bytes).await?)
 }
 
 /// End a collaboration or an invitation: one's own, or, as the owner, somebody's.
@@ -139,13 +141,14 @@ pub(super) async fn end_collaboration(
     State(api): State<CommandApi>,
     Path((id, account_id)): Path<(ItineraryId, AccountId)>,
     head: Head,
+    body: NoBody,
 ) -> Result<Response, Problem> {
     let command = if head.actor().account() == Some(account_id) {
         itinerary::Command::Leave
     } else {
         itinerary::Command::RemoveCollaborator { account_id }
     };
-    answer::changed(&head.send(&api, stream(id), Command::Itinerary(command), b"").await?)
+    answer::changed(&head.send(&api, stream(id), Command::Itinerary(command), &body.bytes).await?)
 }
 
 /// Write a comment. Its text is kept under a key of its author.

@@ -78,14 +78,6 @@ impl World {
         path: &str,
         body: &str,
     ) -> Response<Body> {
-        let api = CommandApi::new(
-            Arc::clone(&self.port) as _,
-            Fingerprinter::new(b"key"),
-            self.keyring.clone(),
-        );
-        let (router, _) = crate::router(api).split_for_parts();
-        let router = auth::protect(router, Authentication::development());
-        let wait = std::time::Duration::from_secs(10);
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -94,6 +86,19 @@ impl World {
             .header("waylog-dev-roles", roles)
             .body(Body::from(body.to_owned()))
             .unwrap();
+        self.take(request).await
+    }
+
+    /// Answers any request at all.
+    pub(crate) async fn take(&self, request: Request<Body>) -> Response<Body> {
+        let api = CommandApi::new(
+            Arc::clone(&self.port) as _,
+            Fingerprinter::new(b"key"),
+            self.keyring.clone(),
+        );
+        let (router, _) = crate::router(api).split_for_parts();
+        let router = auth::protect(router, Authentication::development());
+        let wait = std::time::Duration::from_secs(10);
         service_kit::request_layer::wrap(router, wait).oneshot(request).await.unwrap()
     }
 

@@ -11,7 +11,7 @@ use service_kit::{Path, Problem};
 use super::requests::{CreateItinerary, ReviseItinerary};
 use super::stream;
 use crate::answer::{self, Changed, Created};
-use crate::head::{Body, Head};
+use crate::head::{Body, Head, NoBody};
 use crate::{CommandApi, openapi::Refusals};
 
 /// Create an itinerary that the caller owns.
@@ -72,9 +72,10 @@ pub(super) async fn share(
     State(api): State<CommandApi>,
     Path(id): Path<ItineraryId>,
     head: Head,
+    body: NoBody,
 ) -> Result<Response, Problem> {
     let command = Command::Itinerary(itinerary::Command::Share);
-    answer::changed(&head.send(&api, stream(id), command, b"").await?)
+    answer::changed(&head.send(&api, stream(id), command, &body.bytes).await?)
 }
 
 /// Stop sharing it.
@@ -88,9 +89,10 @@ pub(super) async fn unshare(
     State(api): State<CommandApi>,
     Path(id): Path<ItineraryId>,
     head: Head,
+    body: NoBody,
 ) -> Result<Response, Problem> {
     let command = Command::Itinerary(itinerary::Command::Unshare);
-    answer::changed(&head.send(&api, stream(id), command, b"").await?)
+    answer::changed(&head.send(&api, stream(id), command, &body.bytes).await?)
 }
 
 /// Close it for good.
@@ -104,7 +106,8 @@ pub(super) async fn archive(
     State(api): State<CommandApi>,
     Path(id): Path<ItineraryId>,
     head: Head,
+    body: NoBody,
 ) -> Result<Response, Problem> {
     let command = Command::Itinerary(itinerary::Command::Archive);
-    answer::changed(&head.send(&api, stream(id), command, b"").await?)
+    answer::changed(&head.send(&api, stream(id), command, &body.bytes).await?)
 }

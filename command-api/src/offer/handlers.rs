@@ -14,7 +14,7 @@ use service_kit::{Path, Problem};
 use super::requests::{ChangeOfferCapacity, HoldPlaces, ListOffer, RepriceOffer, claim};
 use super::stream;
 use crate::answer::{self, Changed, Created};
-use crate::head::{Body, Head};
+use crate::head::{Body, Head, NoBody};
 use crate::{CommandApi, openapi::Refusals};
 
 /// Seconds that the wall clocks of this process and of a lane may differ by.
@@ -86,10 +86,11 @@ pub(super) async fn close(
     State(api): State<CommandApi>,
     Path(id): Path<OfferId>,
     head: Head,
+    body: NoBody,
 ) -> Result<Response, Problem> {
     head.require(Role::Operator)?;
     let command = Command::Offer(offer::Command::Close);
-    answer::changed(&head.send(&api, stream(id), command, b"").await?)
+    answer::changed(&head.send(&api, stream(id), command, &body.bytes).await?)
 }
 
 /// Set places aside for a while (operators and partners).
@@ -133,10 +134,11 @@ pub(super) async fn release(
     State(api): State<CommandApi>,
     Path((id, hold_id)): Path<(OfferId, HoldId)>,
     head: Head,
+    body: NoBody,
 ) -> Result<Response, Problem> {
     head.require(Role::Operator)?;
     let command = offer::Command::Release { hold_id, valid_until: latest() };
-    answer::gone(&head.send(&api, stream(id), Command::Offer(command), b"").await?)
+    answer::gone(&head.send(&api, stream(id), Command::Offer(command), &body.bytes).await?)
 }
 
 /// Until when a hold that is asked for now may be decided, and a released one is remembered: as
