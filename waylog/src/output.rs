@@ -45,6 +45,7 @@ pub(crate) fn failure_code(error: &anyhow::Error) -> ExitCode {
         let registry = cause.downcast_ref::<event_log::schema_registry::RegistryError>();
         let http = cause.downcast_ref::<reqwest::Error>();
         let server = cause.downcast_ref::<crate::api::Trouble>();
+        let load = cause.downcast_ref::<crate::bench::Trouble>();
         let store = cause.downcast_ref::<read_models::ReadStoreError>();
         matches!(log, Some(event_log::LogError::Unavailable { .. }))
             || matches!(
@@ -53,6 +54,7 @@ pub(crate) fn failure_code(error: &anyhow::Error) -> ExitCode {
             )
             || matches!(store, Some(read_models::ReadStoreError::Unavailable(..)))
             || server.is_some_and(crate::api::Trouble::passes)
+            || load.is_some_and(crate::bench::Trouble::passes)
             || http.is_some_and(|error| error.is_connect() || error.is_timeout())
     });
     let wrong_use = error.chain().any(|cause| cause.is::<crate::settings::WrongUse>());

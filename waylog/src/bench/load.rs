@@ -6,11 +6,12 @@
 //! have started, so that a stall of the server is charged to every request that it delayed
 //! (corrected for coordinated omission).
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use bytes::Bytes;
 use hdrhistogram::Histogram;
 use http_body_util::{BodyExt as _, Full};
@@ -18,6 +19,9 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::net::TcpStream;
+
+/// The longest that one answer may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A request to send; `index` counts from 0 over all connections.
 pub(crate) type MakeRequest = dyn Fn(u64) -> http::Request<Full<Bytes>> + Send + Sync;
@@ -56,6 +60,36 @@ pub(crate) struct Measured {
     pub(crate) p99_ms: f64,
     /// Latency in milliseconds.
     pub(crate) max_ms: f64,
+}
+
+/// Why a server gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    /// Nobody there.
+    #[error("cannot connect to {address}; is the server running?")]
+    Unreached {
+        address: String,
+        #[source]
+        source: io::Error,
+    },
+    /// The connection ended, or what came is no HTTP.
+    #[error("the connection broke")]
+    BrokeOff(#[from] hyper::Error),
+    /// Not in time.
+    #[error("an answer took longer than {} s", ANSWER_TIMEOUT.as_secs())]
+    Late,
+}
+
+impl Trouble {
+    /// Whether the server is away: not when there can be none at the address, nor when somebody
+    /// else answers there.
+    pub(crate) fn passes(&self) -> bool {
+        match self {
+            Self::Unreached { source, .. } => source.kind() != io::ErrorKind::InvalidInput,
+            Self::BrokeOff(error) => !error.is_parse(),
+            Self::Late => true,
+        }
+    }
 }
 
 /// Sends `count` requests over a few connections, each once, and counts the expected answers.
@@ -169,11 +203,10 @@ impl Tally {
 
 type Connection = http1::SendRequest<Full<Bytes>>;
 
-async fn connect(address: &str) -> anyhow::Result<Connection> {
-    let stream = TcpStream::connect(address)
-        .await
-        .with_context(|| format!("cannot connect to {address}; is the server running?"))?;
-    stream.set_nodelay(true)?;
+async fn connect(address: &str) -> Result<Connection, Trouble> {
+    let unreached = |source| Trouble::Unreached { address: address.to_owned(), source };
+    let stream = TcpStream::connect(address).await.map_err(unreached)?;
+    stream.set_nodelay(true).map_err(unreached)?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // The connection ends with its sender; an error shows as the failure of the request in flight.
     tokio::spawn(async move { connection.await.ok() });
@@ -203,10 +236,7 @@ async fn worker(
         if start >= clock.end {
             return Ok(tally);
         }
-        let answer =
-            tokio::time::timeout(Duration::from_secs(30), send(&mut connection, make(index)));
-        let Ok(status) = answer.await else { bail!("an answer took longer than 30 s") };
-        let status = status?;
+        let status = send(&mut connection, make(index)).await?;
         let now = Instant::now();
         // An open loop counts every request that was due in time, however late its answer came.
         let counted_at = if rate.is_some() { start } else { now };
@@ -222,11 +252,14 @@ async fn worker(
 async fn send(
     connection: &mut Connection,
     request: http::Request<Full<Bytes>>,
-) -> anyhow::Result<http::StatusCode> {
-    connection.ready().await?;
-    let mut response = connection.send_request(request).await?;
-    while let Some(frame) = response.body_mut().frame().await {
-        frame?;
-    }
-    Ok(response.status())
+) -> Result<http::StatusCode, Trouble> {
+    let answer = async {
+        connection.ready().await?;
+        let mut response = connection.send_request(request).await?;
+        while let Some(frame) = response.body_mut().frame().await {
+            frame?;
+        }
+        Ok(response.status())
+    };
+    tokio::time::timeout(ANSWER_TIMEOUT, answer).await.unwrap_or(Err(Trouble::Late))
 }

@@ -16,8 +16,8 @@ use anyhow::Context as _;
 use http::StatusCode;
 use serde_json::json;
 
-pub(crate) use load::Measured;
 use load::Shape;
+pub(crate) use load::{Measured, Trouble};
 
 use crate::server::ServerArgs;
 
@@ -163,4 +163,53 @@ fn render(load: &Load, runs: &[Measured], ratio_name: &str) -> anyhow::Result<St
         text += &format!("{ratio_name}: {:.1} %\n", ratio * 100.0);
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::process::ExitCode;
+
+    use super::*;
+    use crate::output::failure_code;
+
+    fn exit_codes(address: &str) -> Vec<String> {
+        let benches: [fn(Load) -> Bench; 3] = [Bench::Append, Bench::Hot, Bench::Query];
+        let code = |bench: fn(Load) -> Bench| {
+            let target = Target { address: address.to_owned() };
+            let load = Load { target, connections: 1, seconds: 1, rate: None, json: false };
+            format!("{:?}", failure_code(&run(bench(load)).unwrap_err()))
+        };
+        benches.map(code).to_vec()
+    }
+
+    fn all(code: u8) -> Vec<String> {
+        vec![format!("{:?}", ExitCode::from(code)); 3]
+    }
+
+    #[test]
+    fn a_server_that_is_away_has_the_code_of_a_dependency() {
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+
+        let codes = exit_codes(&closed.to_string());
+
+        assert_eq!(codes, all(3));
+    }
+
+    #[test]
+    fn a_server_that_goes_away_has_it_too() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // Ends with the test's process.
+        std::thread::spawn(move || listener.incoming().for_each(drop));
+
+        let codes = exit_codes(&address.to_string());
+
+        assert_eq!(codes, all(3));
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_is_nobodys_absence() {
+        assert_eq!(exit_codes("127.0.0.1:none"), all(1));
+    }
 }
