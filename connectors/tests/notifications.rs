@@ -3,10 +3,16 @@
 
 #![cfg(test)]
 
+mod process_log;
+
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::response::IntoResponse;
+use axum::routing::post;
+use axum::{Json, Router};
 use connectors::notifications::{
     Channel as Way, Channels, MailSettings, Mailer, MessageApi, NotificationConnector,
     NotificationSettings,
@@ -26,7 +32,8 @@ use read_models::{ReadQueries, ReadStore, SqliteReadStore, SqliteReaders, Sqlite
 use sandbox::{ApiSecret, FaultKind, Faults, Operation, PlannedFault, Sandbox, Settings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -47,7 +54,7 @@ struct World {
     client: reqwest::Client,
     stopping: CancellationToken,
     _keys: SqliteKeyWorld,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 async fn until<T, F: Future<Output = Option<T>>>(what: &str, condition: impl Fn() -> F) -> T {
@@ -64,6 +71,11 @@ async fn until<T, F: Future<Output = Option<T>>>(what: &str, condition: impl Fn(
 
 impl World {
     async fn new() -> Self {
+        Self::over(None).await
+    }
+
+    /// A world whose relay and API are those instead of the sandbox.
+    async fn over(others: Option<(String, String)>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let log = EmbeddedLog::open(&dir.path().join("log"), EmbeddedOptions::default()).unwrap();
         let (codec, log) = (Arc::new(log.codec().unwrap()), Arc::new(log));
@@ -100,11 +112,12 @@ impl World {
             tokio::spawn(sandbox.serve(http, std::future::pending())),
             tokio::spawn(mail.serve(smtp, std::future::pending())),
         ];
+        let (relay, api) = others.unwrap_or_else(|| (smtp_url, url.clone()));
         let connector = NotificationConnector::new(
             Arc::clone(&queries),
             lanes.port(),
             keyring.clone(),
-            channels(&smtp_url, &url),
+            channels(&relay, &api),
             Arc::new(SystemClock),
             &NotificationSettings::default(),
         );
@@ -122,7 +135,7 @@ impl World {
             client: reqwest::Client::new(),
             stopping,
             _keys: keys,
-            _dir: dir,
+            dir,
         }
     }
 
@@ -199,6 +212,69 @@ fn channels(smtp_url: &str, url: &str) -> Channels {
     }
 }
 
+/// A relay that says whom it refuses, as many do; why depends on the address.
+async fn echoing_relay(listener: TcpListener) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(echo(stream));
+    }
+}
+
+async fn echo(stream: TcpStream) {
+    let (read, mut write) = stream.into_split();
+    let mut lines = BufReader::new(read).lines();
+    let (mut to, mut content) = (String::new(), false);
+    let mut answer = "220 ready".to_owned();
+    while write.write_all(format!("{answer}\r\n").as_bytes()).await.is_ok() {
+        let line = loop {
+            let Ok(Some(line)) = lines.next_line().await else { return };
+            if !content || line == "." {
+                break line;
+            }
+        };
+        if let Some(address) = line.strip_prefix("RCPT TO:") {
+            address.clone_into(&mut to);
+        }
+        content = line == "DATA";
+        answer = match (line.split([' ', ':']).next().unwrap_or_default(), to.as_str()) {
+            ("RCPT", to) if to.contains("unknown") => {
+                format!("550-5.1.1 {to}: Recipient address rejected:\r\n550 5.1.1 no {to} here")
+            }
+            ("RCPT", to) if to.contains("grey") => {
+                format!("450 4.2.0 {to}: Recipient address rejected: Greylisted")
+            }
+            ("RCPT", to) if to.contains("far") => format!("554 5.7.1 {to}: Relay access denied"),
+            ("DATA", _) => "354 go on".to_owned(),
+            (".", to) => format!("554 {to} may not be written to"),
+            _ => "250 OK".to_owned(),
+        };
+    }
+}
+
+/// An API that names everything after whom it was to write to, and refuses some.
+fn echoing_api() -> Router {
+    let answer = |Json(asked): Json<Value>| async move {
+        let to = asked["to"].as_str().unwrap_or_default();
+        if to.ends_with('0') {
+            return Json(json!({ "id": to.replace('+', "m"), "status": "sent" })).into_response();
+        }
+        let error = json!({ "code": to, "message": format!("{to} is no number") });
+        (http::StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "error": error }))).into_response()
+    };
+    Router::new().route("/v1/messages", post(answer))
+}
+
+/// Whether a file in that directory holds those bytes.
+fn holds(directory: &Path, word: &str) -> bool {
+    std::fs::read_dir(directory).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return holds(&path, word);
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        bytes.windows(word.len()).any(|window| window == word.as_bytes())
+    })
+}
+
 fn person(number: u128) -> PersonId {
     PersonId(Uuid::from_u128(number))
 }
@@ -256,6 +332,60 @@ async fn who_cannot_be_reached_is_given_up_with_a_reason_and_who_is_busy_tried_a
     .await;
     assert_eq!((tried_again.status.as_str(), tried_again.due_at.is_some()), ("failed", true));
     assert_eq!(world.messages().await, Vec::<Value>::new());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_relay_or_an_api_says_of_somebody_is_recorded_nowhere() {
+    process_log::keep();
+    let smtp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let http = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = |scheme: &str, at: &TcpListener| format!("{scheme}://{}", at.local_addr().unwrap());
+    let others = (url("smtp", &smtp), url("http", &http));
+    let relay = tokio::spawn(echoing_relay(smtp));
+    let api = tokio::spawn(async move { axum::serve(http, echoing_api()).await.unwrap() });
+    let world = World::over(Some(others)).await;
+    let ask = |channel: Channel, n: u128, who: Value| {
+        let world = &world;
+        async move {
+            let sealed = world.sealed(person(n), &who).await;
+            world.ask(channel, "en", Some(sealed)).await
+        }
+    };
+    let mail =
+        |local: &str| json!({ "name": "A", "email": format!("ada.lovelace.{local}@example.org") });
+    let phone = |number: &str| json!({ "name": "A", "phone": number });
+
+    let unknown = ask(Channel::Email, 1, mail("unknown")).await;
+    let grey = ask(Channel::Email, 2, mail("grey")).await;
+    let rejected = ask(Channel::Email, 3, mail("advertised")).await;
+    ask(Channel::Email, 4, mail("far")).await;
+    let refused = ask(Channel::Sms, 5, phone("+351215550101")).await;
+    let taken = ask(Channel::Sms, 6, phone("+351215550100")).await;
+
+    let said = |row: NotificationRow| (row.failure_code.unwrap(), row.failure_message.unwrap());
+    let (code, message) = said(world.row(unknown, "abandoned").await);
+    assert_eq!(code, "smtp_550");
+    assert_eq!(message, "the mail relay does not take the recipient: 550 5.1.1");
+    assert_eq!(said(world.row(grey, "failed").await).0, "smtp_450");
+    assert_eq!(said(world.row(rejected, "failed").await).0, "smtp_554");
+    assert_eq!(said(world.row(refused, "abandoned").await).0, "provider_refused");
+    world.row(taken, "sent").await;
+    until("the relay's refusal of us is told", || async {
+        process_log::text().contains("it replied 554 5.7.1").then_some(())
+    })
+    .await;
+    // What is looked through is what was written.
+    assert!(holds(&world.dir.path().join("log"), "smtp_550"));
+    assert!(holds(world.dir.path(), "the recipient: 550 5.1.1"));
+    for word in ["ada.lovelace", "21555010", "is no number", "may not be written to"] {
+        assert!(!holds(world.dir.path(), word), "{word} stands in a file");
+        let log = process_log::text();
+        let told: Vec<_> = log.lines().filter(|line| line.contains(word)).collect();
+        assert_eq!(told, Vec::<&str>::new(), "{word} is logged");
+    }
+    relay.abort();
+    api.abort();
     world.end().await;
 }
 

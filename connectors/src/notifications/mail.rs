@@ -58,9 +58,11 @@ impl Mailer {
     }
 
     fn write(&self, message: &Message<'_>) -> Result<Mail, Refusal> {
-        let malformed = |code: &str, why: String| Refusal { code: code.to_owned(), message: why };
+        // The parser's own words may hold the address.
+        let malformed = |code: &str, why: &str| Refusal::own(code, why);
         let to = message.to.unwrap_or_default().parse::<lettre::Address>();
-        let to = to.map_err(|error| malformed("address_malformed", error.to_string()))?;
+        let to =
+            to.map_err(|_| malformed("address_malformed", "the recipient's address is none"))?;
         let host = self.from.email.domain();
         Mail::builder()
             .from(self.from.clone())
@@ -69,7 +71,7 @@ impl Mailer {
             .message_id(Some(format!("<{}@{host}>", message.name.0)))
             .header(ContentType::TEXT_PLAIN)
             .body(message.letter.text.clone())
-            .map_err(|error| malformed("mail_malformed", error.to_string()))
+            .map_err(|_| malformed("mail_malformed", "the mail cannot be written"))
     }
 }
 

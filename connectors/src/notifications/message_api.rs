@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use service_kit::Secret;
 use sha2::Sha256;
 
-use super::{Channel, Message, Sending};
+use super::{Channel, Message, Sending, words};
 use crate::circuit::Circuit;
 use crate::http_provider::{HttpProvider, Question};
-use crate::payment_provider::{Outcome, ProviderSettings, SettingsError};
+use crate::payment_provider::{Outcome, ProviderSettings, Refusal, SettingsError};
 
 /// The header of the signature.
 const SIGNATURE: &str = "waylog-signature";
@@ -87,9 +87,13 @@ impl Channel for MessageApi {
         let outcome = self.provider.ask(question, |answer: Answer| Some(answer), |_| None).await;
         match outcome {
             Outcome::Done(Answer { id, status }) => {
-                Sending::Taken { reference: Some(id), delivered: status == "delivered" }
+                let reference = words::reference(id, message.to);
+                Sending::Taken { reference, delivered: status == "delivered" }
             }
-            Outcome::Refused(refusal) => Sending::Refused(refusal),
+            // Its sentence may say who was written to.
+            Outcome::Refused(Refusal { code, .. }) => {
+                Sending::Refused(Refusal::own(&code, "the message API does not take the message"))
+            }
             Outcome::Unknown(doubt) => Sending::Unknown(doubt),
             Outcome::NotTried(obstacle) => Sending::NotTried(obstacle),
         }

@@ -9,6 +9,8 @@
 //! Promises:
 //! - who is written to is unsealed at the moment of sending, and nowhere kept; who was forgotten is
 //!   not written to, and the message is abandoned;
+//! - of what relays and APIs say, codes alone are recorded or logged: their words may say who was
+//!   written to;
 //! - a try whose outcome is not known is made again under the same name. An API that honours it
 //!   takes the message once; mail is sent at least once, and may arrive twice;
 //! - a message is sent, or abandoned with a reason, within a day.
@@ -20,6 +22,7 @@ mod sending;
 mod settings;
 mod smtp;
 mod telemetry;
+mod words;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -121,13 +121,15 @@ impl Sender {
             }
             Sending::Unknown(doubt) => {
                 let code = doubt.code();
-                let refusal = Refusal { code: code.to_owned(), message: doubt.to_string() };
+                uncertain(row, "unknown", code);
+                let refusal = Refusal::own(code, &doubt.to_string());
                 let mut said = vec![failed(refusal)];
                 said.extend(enough.then(|| give_up("no answer, too often".to_owned())));
                 ("unknown", Some(code), said)
             }
             Sending::NotTried(obstacle) => {
                 telemetry::tried(&row.channel, "not_tried");
+                uncertain(row, "not_tried", obstacle.code());
                 self.note(Some(obstacle.code()));
                 return Came::Failed;
             }
@@ -177,6 +179,12 @@ impl Sender {
     fn note(&self, trouble: Option<&'static str>) {
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
+}
+
+/// Tells which message it is that nobody knows about, or that nobody was asked to take.
+fn uncertain(row: &NotificationRow, outcome: &'static str, code: &'static str) {
+    tracing::warn!(notification_id = %row.notification_id.0, channel = row.channel, outcome, code,
+        correlation_id = %row.correlation_id, "a message is tried again later");
 }
 
 /// The id of a command that says what became of a try, by how many had failed before. The try

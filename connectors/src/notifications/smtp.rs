@@ -2,7 +2,8 @@
 //!
 //! A relay that does not take our credentials, our sender or mail for others is misconfigured, here
 //! or there: the message is not to blame and waits. What it says for good of the recipient
-//! ends the message; everything else is tried again.
+//! ends the message; everything else is tried again. What it words is read for that, and kept
+//! nowhere.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use percent_encoding::percent_decode_str;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Sending;
+use super::words::{Reply, Status, told};
 use crate::payment_provider::{Doubt, Obstacle, Refusal};
 
 /// How long the relay may take to say goodbye.
@@ -95,12 +97,13 @@ fn unwelcome(error: &Error) -> Obstacle {
     if error.is_permanent() || error.is_client() {
         return misconfigured(error);
     }
-    tracing::debug!(%error, "the mail relay is away");
+    tracing::debug!(why = told(error), "the mail relay is away");
     Obstacle::NoConnection
 }
 
 fn misconfigured(error: &Error) -> Obstacle {
-    tracing::error!(%error, "the mail relay does not take our credentials, sender or mail");
+    let why = told(error);
+    tracing::error!(why, "the mail relay does not take our credentials, sender or mail");
     Obstacle::Misconfigured
 }
 
@@ -111,8 +114,8 @@ async fn hand_over(line: &mut AsyncSmtpConnection, mail: &Mail) -> Result<(), Se
     let mut parameters = Vec::new();
     if !ascii {
         if !line.server_info().supports_feature(Extension::SmtpUtfEight) {
-            let message = "the relay takes no addresses beyond ASCII".to_owned();
-            return Err(Sending::Refused(Refusal { code: "mail_malformed".to_owned(), message }));
+            let why = "the relay takes no addresses beyond ASCII";
+            return Err(Sending::Refused(Refusal::own("mail_malformed", why)));
         }
         parameters.push(MailParameter::SmtpUtfEight);
     }
@@ -133,21 +136,28 @@ async fn hand_over(line: &mut AsyncSmtpConnection, mail: &Mail) -> Result<(), Se
 
 impl About {
     fn judge(self, error: &Error) -> Sending {
-        let Some(code) = error.status() else {
+        let Some(reply) = Reply::of(error) else {
             let late = error.is_timeout();
             return Sending::Unknown(if late { Doubt::Late } else { Doubt::BrokenOff });
         };
-        let refusal = Refusal { code: format!("smtp_{code}"), message: error.to_string() };
+        let what = match self {
+            Self::Sender => "sender",
+            Self::Recipient => "recipient",
+            Self::Content => "content",
+        };
+        let why = format!("the mail relay does not take the {what}: {reply}");
+        let refusal = Refusal::own(&format!("smtp_{}", reply.code), &why);
         if error.is_transient() {
             return Sending::Later(refusal);
         }
-        let words = error.source().map(ToString::to_string).unwrap_or_default();
-        match (self, u16::from(code)) {
+        match (self, reply.code) {
             // Who has to log in, or to log in otherwise.
             (_, 530 | 534 | 535 | 538) | (Self::Sender, _) => {
                 Sending::NotTried(misconfigured(error))
             }
-            (Self::Recipient, 550 | 551 | 553 | 556) if !of_us(&words) => Sending::Refused(refusal),
+            (Self::Recipient, 550 | 551 | 553 | 556) if !of_us(reply, error) => {
+                Sending::Refused(refusal)
+            }
             // Too much for one mailbox, or for one message: not for good, whatever the code.
             (Self::Recipient, 552) | (Self::Content, _) => Sending::Later(refusal),
             (Self::Recipient, _) => Sending::NotTried(misconfigured(error)),
@@ -156,15 +166,16 @@ impl About {
 }
 
 /// Whether a refusal at the recipient is about us: many relays judge the sender, and for whom they
-/// relay, no earlier. An enhanced code says so (policy, or the sender's address); without one, the
-/// words do.
-fn of_us(words: &str) -> bool {
-    let enhanced = words.split_whitespace().next().and_then(|first| first.strip_prefix("5."));
-    match enhanced {
-        Some(detail) => detail.starts_with("7.") || matches!(detail, "1.7" | "1.8"),
+/// relay, no earlier. An enhanced status says so (policy, or the sender's address); without one,
+/// the words do.
+fn of_us(reply: Reply, error: &Error) -> bool {
+    match reply.status {
+        Some(Status { subject, detail }) => {
+            subject == 7 || (subject == 1 && matches!(detail, 7 | 8))
+        }
         None => {
-            let words = words.to_lowercase();
-            words.contains("relay") || words.contains("sender")
+            let words = error.source().map(|words| words.to_string().to_lowercase());
+            words.is_some_and(|words| words.contains("relay") || words.contains("sender"))
         }
     }
 }

@@ -70,7 +70,7 @@ fn read<W: DeserializeOwned, T>(
             }
             Ok(ErrorBody { error }) => match settled(&error) {
                 Some(done) => Outcome::Done(done),
-                None => Outcome::Refused(Refusal { code: error.code, message: error.message }),
+                None => Outcome::Refused(Refusal::said(error.code, &error.message)),
             },
             Err(_) => Outcome::Unknown(Doubt::Unreadable),
         },

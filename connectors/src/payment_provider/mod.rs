@@ -15,12 +15,16 @@ pub(crate) mod wire;
 use std::time::Duration;
 
 use domain::money::Money;
+use domain::payment::limits::{CODE_CHARACTERS_MAX, MESSAGE_CHARACTERS_MAX};
 use uuid::Uuid;
 
 pub use crate::circuit::{Circuit, CircuitSettings, CircuitStanding, CircuitState};
 pub use http::{HttpPaymentProvider, ProviderTotals};
 pub use settings::{ProviderSettings, RetrySettings, SettingsError};
 pub use telemetry::describe_metrics;
+
+/// The most digits of a provider's code: fewer than those of a phone number.
+const CODE_DIGITS_MAX: usize = 5;
 
 /// What a call brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,14 +53,33 @@ impl<T> Outcome<T> {
     }
 }
 
-/// Why the provider said no.
+/// Why the provider said no, as far as it may be recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the provider refused: {message} ({code})")]
 pub struct Refusal {
     /// The provider's stable code, such as `card_declined`.
     pub code: String,
-    /// The provider's sentence.
+    /// A sentence: a payment provider's, or our own.
     pub message: String,
+}
+
+impl Refusal {
+    /// What a provider said. A code that may be anything but a code (an address, a number to call)
+    /// is replaced, a sentence that is too long is cut.
+    pub(crate) fn said(code: String, message: &str) -> Self {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+        let digits = code.bytes().filter(u8::is_ascii_digit).count();
+        let fits = (1..=CODE_CHARACTERS_MAX).contains(&code.len())
+            && code.bytes().all(plain)
+            && digits <= CODE_DIGITS_MAX;
+        let code = if fits { code } else { "provider_refused".to_owned() };
+        Self { code, message: message.chars().take(MESSAGE_CHARACTERS_MAX).collect() }
+    }
+
+    /// What we say ourselves, or instead of a provider.
+    pub(crate) fn own(code: &str, sentence: &str) -> Self {
+        Self { code: code.to_owned(), message: sentence.to_owned() }
+    }
 }
 
 /// Why an outcome is unknown.
@@ -245,4 +268,24 @@ pub trait PaymentProvider: Send + Sync {
 
     /// What the provider knows about our payment; `None` when it does not know it.
     async fn look_up(&self, payment: Uuid) -> Outcome<Option<KnownPayment>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_refusal_only_a_code_and_so_many_words_are_kept() {
+        let said = |code: &str, message: &str| Refusal::said(code.to_owned(), message);
+
+        for code in ["card_declined", "51", "R-01", "payment.declined", "InvalidNumber"] {
+            assert_eq!(said(code, "No."), Refusal::own(code, "No."));
+        }
+        for code in ["", "ada@example.org", "+351215550100", "351215550100", "no, thanks"] {
+            assert_eq!(said(code, "No.").code, "provider_refused", "{code}");
+        }
+        let long = said(&"c".repeat(CODE_CHARACTERS_MAX + 1), &"ä".repeat(10_000));
+        assert_eq!(long.code, "provider_refused");
+        assert_eq!(long.message.chars().count(), MESSAGE_CHARACTERS_MAX);
+    }
 }

@@ -1,4 +1,5 @@
-//! What is told about calls to providers: metrics, and one log line a call.
+//! What is told about calls to providers: metrics, and one log line a call. What is not certain is
+//! told loudly by whoever made the call, who knows what it was about.
 
 use std::time::Duration;
 
@@ -47,14 +48,20 @@ pub(crate) fn record<T>(
         }
         Outcome::Unknown(doubt) => {
             let doubt = doubt.code();
-            tracing::warn!(provider, operation, took_ms, doubt, "what the provider did is unknown");
+            tracing::debug!(
+                provider,
+                operation,
+                took_ms,
+                doubt,
+                "what the provider did is unknown"
+            );
         }
         Outcome::NotTried(Obstacle::Misconfigured) => {
             tracing::error!(provider, operation, "the provider does not take our secret or route");
         }
         Outcome::NotTried(obstacle) => {
             let obstacle = obstacle.code();
-            tracing::warn!(provider, operation, took_ms, obstacle, "the provider was not asked");
+            tracing::debug!(provider, operation, took_ms, obstacle, "the provider was not asked");
         }
     }
 }

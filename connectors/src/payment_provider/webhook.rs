@@ -27,6 +27,9 @@ pub const TOLERANCE_SECONDS: i64 = 300;
 /// The most secrets that are known at the same time.
 const SECRETS_MAX: usize = 2;
 const HEADER_BYTES_MAX: usize = 1024;
+const ID_BYTES_MAX: usize = 255;
+/// Characters that are told of why an event cannot be read: the reason may quote the event.
+const REASON_CHARACTERS_MAX: usize = 200;
 const SIGNATURES_MAX: usize = 5;
 const MICROS_PER_MILLI: i64 = 1000;
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -178,8 +181,7 @@ impl WebhookVerifier {
         if away > TOLERANCE_SECONDS.unsigned_abs() {
             return Err(WebhookError::SignatureStale { seconds: away });
         }
-        let body: Value = serde_json::from_slice(body)
-            .map_err(|error| WebhookError::Unreadable(error.to_string()))?;
+        let body: Value = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
         event(&body)
     }
 }
@@ -262,23 +264,29 @@ struct ToldRefund {
     payment_reference: String,
 }
 
+fn unreadable(error: &serde_json::Error) -> WebhookError {
+    WebhookError::Unreadable(error.to_string().chars().take(REASON_CHARACTERS_MAX).collect())
+}
+
 /// Reads an event that is known to come from the provider.
 ///
 /// # Errors
 /// [`WebhookError::Unreadable`].
 pub(super) fn event(body: &Value) -> Result<ProviderEvent, WebhookError> {
-    let unreadable = |error: serde_json::Error| WebhookError::Unreadable(error.to_string());
-    let body = Body::deserialize(body).map_err(unreadable)?;
+    let body = Body::deserialize(body).map_err(|error| unreadable(&error))?;
+    if body.id.len() > ID_BYTES_MAX {
+        return Err(WebhookError::Unreadable("its id is too long".to_owned()));
+    }
     let object = &body.data.object;
     let fact = match body.kind.as_str() {
         "payment_intent.authorized"
         | "payment_intent.payment_failed"
         | "payment_intent.succeeded"
         | "payment_intent.canceled" => {
-            of_intent(&body.kind, &Intent::deserialize(object).map_err(unreadable)?)
+            of_intent(&body.kind, &Intent::deserialize(object).map_err(|error| unreadable(&error))?)
         }
         "refund.succeeded" | "refund.failed" => {
-            of_refund(ToldRefund::deserialize(object).map_err(unreadable)?)
+            of_refund(ToldRefund::deserialize(object).map_err(|error| unreadable(&error))?)
         }
         _ => None,
     };

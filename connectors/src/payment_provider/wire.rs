@@ -72,7 +72,7 @@ pub(crate) struct Failure {
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self { code: failure.code, message: failure.message }
+        Self::said(failure.code, &failure.message)
     }
 }
 

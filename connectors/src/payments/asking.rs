@@ -1,5 +1,6 @@
 //! One open request, worked on: the provider asked, its answer recorded.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,13 @@ use crate::payment_provider::{
     Authorize, Capture, KnownPayment, Outcome, PaymentProvider, Receipt, RefundPayment, Void,
 };
 
+/// One request while it is worked on.
+struct Errand<'a> {
+    row: &'a ProviderRequestRow,
+    /// Whether it was told that the provider leaves something to be desired: once is enough.
+    told: AtomicBool,
+}
+
 /// Asks the provider for what payments request.
 pub(super) struct Asker {
     pub(super) port: Arc<dyn CommandPort>,
@@ -35,13 +43,14 @@ impl Asker {
                 "the provider is to do something that nobody knows");
             return Came::Failed;
         };
+        let errand = Errand { row, told: AtomicBool::new(false) };
         let now = self.clock.now();
         if asked == Asked::Authorize && now >= row.due_at {
-            return self.overdue(row, now).await;
+            return self.overdue(&errand, now).await;
         }
         if now >= later(row.asked_at, self.settings.look_up_after) {
             // The provider may have forgotten the key.
-            match self.look_up(row).await {
+            match self.look_up(&errand).await {
                 Some(known) => {
                     let told = known.map_or_else(Vec::new, |known| asked.told(&known));
                     if !told.is_empty() {
@@ -52,14 +61,14 @@ impl Asker {
             }
         }
         let amount = Money { amount: row.amount, currency };
-        match self.call(row, asked, amount).await {
+        match self.call(&errand, asked, amount).await {
             Outcome::Done(receipt) => self.record(row, asked.done(receipt)).await,
             // A bank's no to an authorization is what it is; the other refusals may mean that
             // something else has happened meanwhile.
             Outcome::Refused(refusal) if asked == Asked::Authorize => {
                 self.record(row, asked.refused(refusal)).await
             }
-            Outcome::Refused(refusal) => match self.look_up(row).await {
+            Outcome::Refused(refusal) => match self.look_up(&errand).await {
                 Some(known) => {
                     let told = known.map_or_else(Vec::new, |known| asked.told(&known));
                     let said = if told.is_empty() { asked.refused(refusal) } else { told };
@@ -68,7 +77,7 @@ impl Asker {
                 None => Came::Failed,
             },
             // Asked again under the same key, unless the provider knows it by now.
-            Outcome::Unknown(_) => match self.look_up(row).await {
+            Outcome::Unknown(_) => match self.look_up(&errand).await {
                 Some(Some(known)) => {
                     let told = asked.told(&known);
                     if told.is_empty() { Came::Failed } else { self.record(row, told).await }
@@ -79,12 +88,8 @@ impl Asker {
         }
     }
 
-    async fn call(
-        &self,
-        row: &ProviderRequestRow,
-        asked: Asked,
-        amount: Money,
-    ) -> Outcome<Receipt> {
+    async fn call(&self, errand: &Errand<'_>, asked: Asked, amount: Money) -> Outcome<Receipt> {
+        let row = errand.row;
         let (key, payment) = (row.asked_by.0, row.payment_id.0);
         crash_point::reached(|| [format!("connector.before_call {}", row.kind)]);
         let outcome = match asked {
@@ -99,14 +104,14 @@ impl Asker {
             }
         };
         crash_point::reached(|| [format!("connector.after_call {}", row.kind)]);
-        self.note(&outcome);
+        self.note(errand, &row.kind, &outcome);
         outcome
     }
 
     /// What the provider knows of the payment; nothing when it does not say.
-    async fn look_up(&self, row: &ProviderRequestRow) -> Option<Option<KnownPayment>> {
-        let outcome = self.provider.look_up(row.payment_id.0).await;
-        self.note(&outcome);
+    async fn look_up(&self, errand: &Errand<'_>) -> Option<Option<KnownPayment>> {
+        let outcome = self.provider.look_up(errand.row.payment_id.0).await;
+        self.note(errand, "look_up", &outcome);
         match outcome {
             Outcome::Done(known) => Some(known),
             Outcome::Refused(_) | Outcome::Unknown(_) | Outcome::NotTried(_) => None,
@@ -115,8 +120,9 @@ impl Asker {
 
     /// An authorization whose time is over: whatever the provider knows of it, or that it is timed
     /// out. Never asked for again.
-    async fn overdue(&self, row: &ProviderRequestRow, now: Timestamp) -> Came {
-        let told = match self.look_up(row).await {
+    async fn overdue(&self, errand: &Errand<'_>, now: Timestamp) -> Came {
+        let row = errand.row;
+        let told = match self.look_up(errand).await {
             Some(known) => known.map_or_else(Vec::new, |known| Asked::Authorize.told(&known)),
             None if now < later(row.due_at, self.settings.time_out_grace) => return Came::Failed,
             // What comes later still is recorded, and undone.
@@ -156,6 +162,7 @@ impl Asker {
                 Err(error) => {
                     telemetry::answer(name, "unknown");
                     tracing::warn!(%stream, name, code = error.code(), %error,
+                        correlation_id = %row.correlation_id,
                         "what the provider said is recorded again later, under the same id");
                     return Came::Failed;
                 }
@@ -164,14 +171,21 @@ impl Asker {
         Came::Done
     }
 
-    /// Notes how the provider stands.
-    fn note<T>(&self, outcome: &Outcome<T>) {
+    /// Notes how the provider stands, and tells of what payment the outcome is not certain.
+    fn note<T>(&self, errand: &Errand<'_>, operation: &str, outcome: &Outcome<T>) {
         let trouble = match outcome {
             Outcome::Done(_) | Outcome::Refused(_) => None,
             Outcome::Unknown(doubt) => Some(doubt.code()),
             Outcome::NotTried(obstacle) => Some(obstacle.code()),
         };
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        let Some(code) = trouble else { return };
+        if !errand.told.swap(true, Ordering::Relaxed) {
+            let ProviderRequestRow { payment_id, correlation_id, .. } = errand.row;
+            tracing::warn!(payment_id = %payment_id.0, %correlation_id, operation,
+                outcome = outcome.name(), code,
+                "a payment's call ended without a certain answer");
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "what a test expects")]
 
 mod crashes;
+#[path = "../process_log/mod.rs"]
+mod process_log;
 mod requests;
 mod webhooks;
 mod world;

@@ -4,6 +4,7 @@ use connectors::payment_provider::PaymentProvider as _;
 use domain::payment::{Command, Status};
 use sandbox::{Fault, FaultKind, Operation, PlannedFault};
 
+use crate::process_log;
 use crate::world::{World, refund, until, void};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,6 +59,32 @@ async fn an_answer_that_is_lost_or_wrong_is_found_out_and_moves_nothing_twice() 
         assert_eq!(moved, (12_900, 12_900, 900), "{card}");
     }
     assert_eq!(world.open().await, []);
+    connector.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_certain_is_told_once_an_errand_with_its_payment_and_request() {
+    process_log::keep();
+    let world = World::new().await;
+    let lost = Fault { kind: FaultKind::DropAfter, delay_ms: 0 };
+    let plan = PlannedFault { operation: Operation::Confirm, fault: lost, calls: 1 };
+    world.faults.plan(plan).unwrap();
+
+    let terms = world.request("card_approved", 900).await;
+    let row = until("it is open", || async { world.open().await.into_iter().next() }).await;
+    let connector = world.connect();
+    world.payment(&terms, "it is authorized", |b| b.status == Status::Authorized).await;
+
+    let log = process_log::text();
+    let payment = format!("payment_id={}", terms.payment_id.0);
+    let told: Vec<_> = log.lines().filter(|line| line.contains(&payment)).collect();
+    assert_eq!(told.len(), 1, "{told:#?}");
+    let request = format!("correlation_id={}", row.correlation_id);
+    let kind = format!("operation=\"{}\"", row.kind);
+    for word in ["WARN", &request, &kind, "outcome=\"unknown\"", "code=\"provider_broke_off\""] {
+        assert!(told[0].contains(word), "{word}: {told:#?}");
+    }
     connector.stop().await;
     world.end().await;
 }
