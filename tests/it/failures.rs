@@ -39,6 +39,7 @@ fn journeys(world: &World, hooked: &str) {
     no_more_is_sold_than_there_is(&shop.client, &shop.trip);
     a_price_that_changed_is_told(&shop.client);
     a_trip_that_was_laid_aside(&shop);
+    a_trip_of_somebody_else(&shop);
     money_that_cannot_be_taken(&shop);
     while_it_is_paid(&shop);
 
@@ -165,6 +166,22 @@ fn a_trip_that_was_laid_aside(shop: &Shop) {
     assert_eq!(booking.at("/rejection/code"), "itinerary_archived");
     let attached = shop.client.get(&format!("/v1/itineraries/{aside}"));
     assert_eq!(attached.at("/bookings"), &json!([]));
+}
+
+/// Held, authorized and allocated; then its owner's trip does not take it, and all of it is undone.
+fn a_trip_of_somebody_else(shop: &Shop) {
+    let stranger = shop.client.as_account(Uuid::now_v7());
+    let trip = format!("/v1/itineraries/{}", shop.trip);
+    let before = shop.client.get(&trip);
+
+    let lines = [place(&shop.flight, PRICE)];
+    let booking = rejected(&stranger, &shop.trip, &lines, "itinerary_editor_required");
+
+    shop.ended(&booking, "rejected", 0);
+    let after = shop.client.get(&trip);
+    assert_eq!(before.at("/bookings"), after.at("/bookings"));
+    assert!(!after.body.to_string().contains(&text(&booking, "/id")), "{:#}", after.body);
+    stranger.get(&trip).expect(404);
 }
 
 /// Held, authorized, allocated and attached; then the bank does not give the money, however often

@@ -86,10 +86,14 @@ pub enum Command {
     Unshare,
     /// Closes it for good (the owner alone).
     Archive,
-    /// Makes a booking part of the trip (sagas alone).
+    /// Makes a booking part of the trip (sagas alone, for a buyer who may edit it).
     AttachBooking {
         /// Which one.
         booking_id: BookingId,
+        /// Whose booking it is. None in what a log holds from before the buyer was named: nobody
+        /// may edit then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account_id: Option<AccountId>,
     },
     /// Takes a booking out, for good (sagas alone).
     DetachBooking {

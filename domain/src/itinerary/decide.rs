@@ -45,9 +45,9 @@ pub(super) fn decide(itinerary: &Itinerary, command: &Command, actor: &Actor) ->
         Command::Share => share(planner()?),
         Command::Unshare => unshare(planner()?),
         Command::Archive => archive(planner()?),
-        Command::AttachBooking { booking_id } => {
+        Command::AttachBooking { booking_id, account_id } => {
             saga(actor)?;
-            attach_booking(open(itinerary)?, *booking_id)
+            attach_booking(open(itinerary)?, *booking_id, *account_id)
         }
         Command::DetachBooking { booking_id } => {
             saga(actor)?;
@@ -295,7 +295,11 @@ fn archive(planner: Planner<'_>) -> Decision {
     Ok(vec![ItineraryArchived { itinerary_id: trip.itinerary_id }.into()])
 }
 
-fn attach_booking(trip: &Trip, booking_id: BookingId) -> Decision {
+/// The saga asks, but it is the buyer who changes the trip.
+fn attach_booking(trip: &Trip, booking_id: BookingId, buyer: Option<AccountId>) -> Decision {
+    if !buyer.is_some_and(|buyer| trip.edited_by(buyer)) {
+        return Err(Refusal::EditorRequired);
+    }
     if trip.detached_bookings.contains(&booking_id) {
         return Err(Refusal::BookingDetached { booking_id });
     }

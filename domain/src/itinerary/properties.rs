@@ -113,7 +113,9 @@ fn commands() -> impl Strategy<Value = Command> {
         // Rare, and still in most long histories' second half.
         1 => prop::bool::weighted(0.2)
             .prop_map(|archive| if archive { Command::Archive } else { Command::Share }),
-        5 => booking_ids().prop_map(|booking_id| Command::AttachBooking { booking_id }),
+        5 => (booking_ids(), prop::option::weighted(0.9, accounts())).prop_map(
+            |(booking_id, account_id)| Command::AttachBooking { booking_id, account_id }
+        ),
         2 => booking_ids().prop_map(|booking_id| Command::DetachBooking { booking_id }),
     ]
 }
@@ -141,7 +143,7 @@ struct Witness {
 }
 
 impl Witness {
-    fn see(&mut self, actor: &Actor, event: &Event) {
+    fn see(&mut self, actor: &Actor, command: &Command, event: &Event) {
         assert!(!self.archived || matches!(event, Event::BookingDetached(_)), "{event:?}");
         let role = actor.account().and_then(|account| self.roles.get(&account).copied());
         let owner = actor.account().is_some() && actor.account() == self.owner;
@@ -180,6 +182,11 @@ impl Witness {
             }
             Event::BookingAttached(event) => {
                 assert_eq!(actor.account(), None);
+                let Command::AttachBooking { account_id: Some(buyer), .. } = command else {
+                    panic!("attached for nobody: {command:?}")
+                };
+                let edits = self.roles.get(buyer) == Some(&Role::Editor);
+                assert!(edits || Some(*buyer) == self.owner, "attached for a stranger");
                 assert!(!self.detached.contains(&event.booking_id), "attached after a detach");
                 assert!(self.attached.insert(event.booking_id), "attached twice");
             }
@@ -240,7 +247,7 @@ proptest! {
 
         for (actor, command) in &story {
             for event in decide(&state, actor, command, Timestamp::default()).unwrap_or_default() {
-                witness.see(actor, &event);
+                witness.see(actor, command, &event);
                 state = state.evolve(&event);
             }
             witness.agrees_with(&state);

@@ -209,7 +209,13 @@ fn comment(number: u128, text: &str) -> Command {
 }
 
 fn attach(number: u128) -> Command {
-    Command::AttachBooking { booking_id: booking_id(number) }
+    attach_for(Some(OWNER), number)
+}
+
+/// What a saga asks for the buyer.
+fn attach_for(buyer: Option<u128>, number: u128) -> Command {
+    let account_id = buyer.map(account);
+    Command::AttachBooking { booking_id: booking_id(number), account_id }
 }
 
 fn detach(number: u128) -> Command {
@@ -438,6 +444,37 @@ fn a_booking_is_attached_once() {
 }
 
 #[test]
+fn what_an_editor_bought_is_attached() {
+    let attach = attach_for(Some(EDITOR), 2);
+
+    given::<Itinerary>(&plan()).when(&saga(), &attach).then(&[attached(2)]);
+}
+
+#[test]
+fn what_a_former_editor_bought_is_not_attached_and_still_detached() {
+    let (itinerary_id, account_id) = (itinerary_id(), account(EDITOR));
+    let left = ItineraryCollaboratorLeft { itinerary_id, account_id, ended_by: account(OWNER) };
+    let history = plan_and([left.into()]);
+
+    given::<Itinerary>(&history)
+        .when(&saga(), &attach_for(Some(EDITOR), 2))
+        .then_refused(Forbidden, "itinerary_editor_required");
+    given::<Itinerary>(&history).when(&saga(), &detach(2)).then(&[detached(2)]);
+}
+
+#[test]
+fn an_attachment_of_before_the_buyer_was_named_is_read_and_refused() {
+    let stored = json!({ "name": "attach-booking", "booking_id": booking_id(2) });
+
+    let command: Command = serde_json::from_value(stored).unwrap();
+
+    assert_eq!(command, attach_for(None, 2));
+    given::<Itinerary>(&plan())
+        .when(&saga(), &command)
+        .then_refused(Forbidden, "itinerary_editor_required");
+}
+
+#[test]
 fn a_detachment_that_comes_first_closes_the_door() {
     let trip = given::<Itinerary>(&plan()).when(&saga(), &detach(9)).then(&[detached(9)]);
     assert_ne!(trip, fold(&plan()));
@@ -468,6 +505,13 @@ fn for_lack_of_standing() -> Vec<Refused> {
         for actor in [VIEWER, INVITED, STRANGER] {
             let code = "itinerary_editor_required";
             cases.push(Refused(plan(), by(actor), command.clone(), Forbidden, code));
+        }
+    }
+    for buyer in [Some(VIEWER), Some(INVITED), Some(STRANGER), None] {
+        // One that is attached is no exception.
+        for command in [attach_for(buyer, 1), attach_for(buyer, 2)] {
+            let code = "itinerary_editor_required";
+            cases.push(Refused(plan(), saga(), command, Forbidden, code));
         }
     }
     let for_the_owner = [

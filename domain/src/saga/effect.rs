@@ -44,7 +44,7 @@ pub fn effect_key(command: &Command) -> Option<String> {
             _ => None,
         },
         Command::Itinerary(command) => match command {
-            itinerary::Command::AttachBooking { booking_id } => {
+            itinerary::Command::AttachBooking { booking_id, .. } => {
                 Some(format!("attach:{booking_id}"))
             }
             itinerary::Command::DetachBooking { booking_id } => {

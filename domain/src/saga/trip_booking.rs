@@ -21,6 +21,7 @@
 //!   what comes late. A capture is waited for: whether to void or to refund hangs on it.
 //! - A cancellation that arrives in time turns it around; one that met a confirmed booking waits
 //!   for the end, and starts the cancellation saga there.
+//! - The trip is changed by its owner and editors alone: a buyer who is neither is refused by 4.
 //! - A booking for nothing pays nothing: without 2, 5 and the invoice.
 
 use serde::{Deserialize, Serialize};
@@ -302,8 +303,9 @@ impl Run<'_> {
     }
 
     fn attach(self) -> Ask {
-        let booking_id = self.trip.booking_id;
-        let command = itinerary::Command::AttachBooking { booking_id };
+        let TripBooking { booking_id, account_id, .. } = *self.trip;
+        let account_id = Some(account_id);
+        let command = itinerary::Command::AttachBooking { booking_id, account_id };
         ask::itinerary(self.trip.itinerary_id, command)
     }
 
