@@ -7,7 +7,9 @@
 //! | rejected, expired, cancelled before | nothing, no authorization open | none | not attached |
 //!
 //! Not judged: a booking that a saga works on (a stuck one is told of); one whose payment waits for
-//! the provider; one whose saga has still to begin, unless the log went on without it for a minute.
+//! the provider; one whose saga has still to begin, or to undo it, unless the log went on without
+//! that for a minute. What an operator settled by hand excuses what the step, or the saga, was to do,
+//! and never a cancellation that nobody works on.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +17,7 @@ use super::finding::{Check, Finding, Kind};
 use super::itineraries::Attachments;
 use super::offers::Share;
 use super::payments::Payments;
-use super::sagas::{Sagas, State};
+use super::sagas::{About, Sagas, State};
 use crate::booking::{Event, Status};
 use crate::ids::{BookingId, ItineraryId, OfferId};
 use crate::money::Money;
@@ -69,6 +71,10 @@ enum Now {
     Waiting(String),
     Begins(String),
 }
+
+/// What is not as it should be, and what an operator can have settled to make it so; nothing if no
+/// step does that.
+type Wrong = (Option<About>, String);
 
 /// How long the log may go on, in its own time, without the saga that has to begin.
 const BEGINS_MICROS_MAX: i64 = 60_000_000;
@@ -145,12 +151,18 @@ impl Bookings {
                 Now::Judged => {
                     counts.judged += 1;
                     let shares = shares.get(booking_id).map_or(&[][..], Vec::as_slice);
-                    let wrong = seen.wrong(*booking_id, shares, beside);
-                    if !wrong.is_empty() {
-                        let settled = beside.sagas.of_booking(*booking_id).any(|(_, s)| s.by_hand);
-                        let kind = if settled { Kind::SettledByHand } else { Kind::Violation };
-                        let what = seen.told(*booking_id, &wrong, beside);
-                        found.push(seen.finding(*booking_id, kind, what));
+                    let excused = |about: About| {
+                        beside.sagas.of_booking(*booking_id).any(|(_, saga)| saga.excuses(about))
+                    };
+                    let wrong = seen.wrong(*booking_id, shares, beside).into_iter();
+                    let (settled, broken): (Vec<Wrong>, Vec<Wrong>) =
+                        wrong.partition(|(about, _)| about.is_some_and(excused));
+                    for (kind, wrong) in [(Kind::SettledByHand, settled), (Kind::Violation, broken)]
+                    {
+                        if !wrong.is_empty() {
+                            let what = seen.told(*booking_id, &wrong, beside);
+                            found.push(seen.finding(*booking_id, kind, what));
+                        }
                     }
                 }
             }
@@ -220,17 +232,22 @@ impl Seen {
             {
                 begins(saga::Kind::Cancellation)
             }
+            // It ended without the booking, and is told of the cancellation in a moment.
+            (Some(_), Status::Cancelling) if self.fee.is_none() && !sagas().any(|s| s.noted) => {
+                Now::Begins("its saga has to undo it".to_owned())
+            }
             _ => Now::Judged,
         }
     }
 
     /// Everything that is not as the status says.
-    fn wrong(&self, booking_id: BookingId, shares: &[Share], beside: Beside<'_>) -> Vec<String> {
+    fn wrong(&self, booking_id: BookingId, shares: &[Share], beside: Beside<'_>) -> Vec<Wrong> {
         let mut wrong = Vec::new();
+        let (places, money, trip) = (Some(About::Places), Some(About::Money), Some(About::Trip));
         let (mut captured, mut refunded, mut reserved) = (0, 0, 0);
         for (id, sums) in beside.payments.of_booking(booking_id) {
             if sums.currency != self.total.currency {
-                wrong.push(format!("payment-{id} is in {}", sums.currency));
+                wrong.push((money, format!("payment-{id} is in {}", sums.currency)));
             }
             captured += sums.captured;
             refunded += sums.refunded;
@@ -240,49 +257,53 @@ impl Seen {
         let attached = beside.attachments.of_booking(booking_id);
         let Money { amount: price, currency } = self.total;
         if held > 0 {
-            wrong.push(format!("{held} places are still held"));
+            wrong.push((places, format!("{held} places are still held")));
         }
         if reserved > 0 {
-            wrong.push(format!("{currency} {reserved} are still authorized"));
+            wrong.push((money, format!("{currency} {reserved} are still authorized")));
         }
         let kept = match (self.status, self.fee) {
             (Status::Confirmed, _) => {
                 self.unsold(shares, &mut wrong);
                 if attached != [self.itinerary_id] {
-                    wrong.push(format!("it is not attached to itinerary-{}", self.itinerary_id));
+                    let itinerary_id = self.itinerary_id;
+                    wrong.push((trip, format!("it is not attached to itinerary-{itinerary_id}")));
                 }
                 if refunded > 0 {
-                    wrong.push(format!("{currency} {refunded} are refunded"));
+                    wrong.push((money, format!("{currency} {refunded} are refunded")));
                 }
                 price
             }
             (Status::Cancelled | Status::Rejected | Status::Expired, fee) => {
                 let sold: u64 = shares.iter().filter(|s| s.sold).map(|s| s.places).sum();
                 if sold > 0 {
-                    wrong.push(format!("{sold} places are still sold"));
+                    wrong.push((places, format!("{sold} places are still sold")));
                 }
-                for trip in &attached {
-                    wrong.push(format!("it is still attached to itinerary-{trip}"));
+                for id in &attached {
+                    wrong.push((trip, format!("it is still attached to itinerary-{id}")));
                 }
                 fee.filter(|_| self.status == Status::Cancelled).unwrap_or(0)
             }
-            (Status::Requested | Status::Held | Status::Cancelling, _) => {
-                wrong.push("no saga works on it any more".to_owned());
+            (status @ (Status::Requested | Status::Held | Status::Cancelling), _) => {
+                // Who asked for it to be undone was promised that.
+                let ending = Some(About::Ending).filter(|_| status != Status::Cancelling);
+                wrong.push((ending, "no saga works on it any more".to_owned()));
                 return wrong;
             }
         };
         if captured - refunded != kept {
             let balance = captured - refunded;
-            wrong.push(format!(
+            let what = format!(
                 "{currency} {balance} are kept ({captured} captured, {refunded} refunded), \
                  and {kept} should be"
-            ));
+            );
+            wrong.push((money, what));
         }
         wrong
     }
 
     /// Lines that are not sold as they were asked for, and what is sold beside them.
-    fn unsold(&self, shares: &[Share], wrong: &mut Vec<String>) {
+    fn unsold(&self, shares: &[Share], wrong: &mut Vec<Wrong>) {
         let sold = |wanted: Option<(u32, OfferId)>| -> u64 {
             let of = |share: &&Share| match wanted {
                 Some(line) => (share.line, share.offer_id) == line,
@@ -293,19 +314,21 @@ impl Seen {
         for (line, offer_id, places) in &self.lines {
             let found = sold(Some((*line, *offer_id)));
             if found != *places {
-                wrong.push(format!(
+                let what = format!(
                     "{found} of {places} places of line {line} are sold (offer-{offer_id})"
-                ));
+                );
+                wrong.push((Some(About::Places), what));
             }
         }
         let beside = sold(None);
         if beside > 0 {
-            wrong.push(format!("{beside} places are sold to lines that it does not have"));
+            let what = format!("{beside} places are sold to lines that it does not have");
+            wrong.push((Some(About::Places), what));
         }
     }
 
     /// What is wrong, with all that it was judged by.
-    fn told(&self, booking_id: BookingId, wrong: &[String], beside: Beside<'_>) -> String {
+    fn told(&self, booking_id: BookingId, wrong: &[Wrong], beside: Beside<'_>) -> String {
         let sagas = beside.sagas.of_booking(booking_id).map(|(id, saga)| {
             let how = match &saga.state {
                 State::Ended(how) => how,
@@ -317,6 +340,7 @@ impl Seen {
         let payments = payments.map(|(id, sums)| format!("payment-{id} v{}", sums.version));
         let seen: Vec<String> = sagas.chain(payments).collect();
         let by = if seen.is_empty() { "no saga, no payment".to_owned() } else { seen.join(", ") };
+        let wrong: Vec<&str> = wrong.iter().map(|(_, what)| what.as_str()).collect();
         format!("{}, but {} [{by}]", self.status.name(), wrong.join("; "))
     }
 }

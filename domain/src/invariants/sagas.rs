@@ -20,8 +20,35 @@ pub(super) struct Seen {
     pub(super) kind: saga::Kind,
     pub(super) version: u64,
     pub(super) state: State,
-    /// Whether an operator settled it, or a step of it, by hand.
-    pub(super) by_hand: bool,
+    /// Whether it has seen a cancellation.
+    pub(super) noted: bool,
+    /// Whether its booking is confirmed.
+    past: bool,
+    /// What the steps are about that an operator settled by hand.
+    by_hand: BTreeSet<About>,
+}
+
+/// What a step of a saga does something to; so is what can be wrong with a booking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum About {
+    Places,
+    Money,
+    Trip,
+    /// The booking's own end.
+    Ending,
+}
+
+impl About {
+    /// Nothing for what no booking is judged by.
+    fn of(step: &str) -> Option<Self> {
+        Some(match step.split(':').next().unwrap_or_default() {
+            "hold" | "release" | "allocate" | "return" => Self::Places,
+            "authorize" | "void" | "capture" | "refund" => Self::Money,
+            "attach" | "detach" => Self::Trip,
+            "mark-held" | "confirm" | "reject" | "expire" | "finish-cancellation" => Self::Ending,
+            _ => return None,
+        })
+    }
 }
 
 /// How far a saga is.
@@ -34,7 +61,24 @@ pub(super) enum State {
     Ended(&'static str),
 }
 
+/// How a saga ended that an operator ended as a whole.
+const RESOLVED: &str = "resolved by an operator";
+/// How one ended that came through.
+const COMPLETED: &str = "completed";
+
 impl Seen {
+    /// Whether an operator said that this is settled: a step of the kind, or, if nobody made the
+    /// saga run again, all that it was to do.
+    pub(super) fn excuses(&self, about: About) -> bool {
+        let whole = match self.kind {
+            saga::Kind::TripBooking => !self.past,
+            saga::Kind::Cancellation => true,
+            saga::Kind::PaymentWatch => about == About::Money,
+        };
+        let whole = whole && self.state == State::Ended(RESOLVED);
+        whole || self.by_hand.contains(&about)
+    }
+
     pub(super) const fn ended(&self) -> bool {
         matches!(self.state, State::Ended(_))
     }
@@ -58,7 +102,8 @@ impl Sagas {
     pub(super) fn read(&mut self, saga_id: SagaId, version: u64, event: &Event) -> Option<String> {
         if let Event::Started(started) = event {
             let (kind, booking_id) = (started.kind, started.booking_id);
-            let fresh = Seen { kind, version, state: State::Running, by_hand: false };
+            let (state, by_hand) = (State::Running, BTreeSet::new());
+            let fresh = Seen { kind, version, state, noted: false, past: false, by_hand };
             if self.sagas.contains_key(&saga_id) {
                 return Some("it starts a second time".to_owned());
             }
@@ -71,6 +116,11 @@ impl Sagas {
         };
         saga.version = version;
         let after_end = match (&saga.state, event) {
+            (State::Ended(COMPLETED), Event::CancellationNoted(noted))
+                if noted.standing == Standing::Running =>
+            {
+                Some(format!("it runs again after its end ({COMPLETED})"))
+            }
             (State::Ended(_), Event::CancellationNoted(_)) => None,
             (State::Ended(how), other) => {
                 Some(format!("{} stands after its end ({how})", other.name()))
@@ -78,7 +128,8 @@ impl Sagas {
             _ => None,
         };
         match event {
-            Event::Completed(_) => saga.state = State::Ended("completed"),
+            Event::StepSucceeded(done) => saga.past |= done.step == "confirm",
+            Event::Completed(_) => saga.state = State::Ended(COMPLETED),
             Event::Compensated(_) => saga.state = State::Ended("compensated"),
             Event::Stuck(stuck) => {
                 let (step, attempt, code) = (&stuck.step, stuck.attempt, &stuck.code);
@@ -86,12 +137,15 @@ impl Sagas {
                 saga.state = State::Stuck(why);
             }
             Event::ResolvedByOperator(resolved) => {
-                saga.by_hand |= resolved.action == Action::Resolve;
-                let ended = State::Ended("resolved by an operator");
-                saga.state = if resolved.ends { ended } else { State::Running };
+                let step = resolved.step.as_deref().filter(|_| resolved.action == Action::Resolve);
+                saga.by_hand.extend(step.and_then(About::of));
+                saga.state = if resolved.ends { State::Ended(RESOLVED) } else { State::Running };
             }
-            Event::CancellationNoted(noted) if noted.standing == Standing::Running => {
-                saga.state = State::Running;
+            Event::CancellationNoted(noted) => {
+                saga.noted = true;
+                if noted.standing == Standing::Running {
+                    saga.state = State::Running;
+                }
             }
             _ => {}
         }

@@ -150,10 +150,14 @@ fn note_cancellation(saga: &Saga, cancellation: &Cancellation, now: Timestamp) -
     // A booking that was not confirmed when it was cancelled never will be: a confirmation that is
     // under way is refused. One that was is past the point of no return, recorded or not.
     let past = rules.plan(progress).irrevocable(progress) || cancellation.was_confirmed;
-    let standing = match (saga.active(), progress.cause.is_none() && past) {
-        (false, _) => Standing::Ended,
-        (true, true) => Standing::Irrevocable,
-        (true, false) => Standing::Running,
+    let standing = if saga.active() {
+        let onward = progress.cause.is_none() && past;
+        if onward { Standing::Irrevocable } else { Standing::Running }
+    } else if past || cancelled(progress, cancellation) {
+        Standing::Ended
+    } else {
+        // An operator ended it before its booking was: nobody else undoes what it left.
+        Standing::Running
     };
     let follow_up = match standing {
         Standing::Ended => follow_up(progress, Some(cancellation)),
@@ -167,6 +171,14 @@ fn note_cancellation(saga: &Saga, cancellation: &Cancellation, now: Timestamp) -
         follow_up: follow_up.map(JsonText),
     });
     Ok(unfolding.settle())
+}
+
+/// Whether the saga did already what it would end with, had it heard of the cancellation.
+fn cancelled(progress: &Progress, cancellation: &Cancellation) -> bool {
+    let mut heard = progress.clone();
+    heard.cancellation = Some(cancellation.clone());
+    let (_, ending) = heard.process.rules().ending(&heard);
+    ending.is_none_or(|step| progress.succeeded(&step.key))
 }
 
 fn retry(saga: &Saga, reason: &str, actor: &Actor, now: Timestamp) -> Decision {
@@ -183,15 +195,12 @@ fn retry(saga: &Saga, reason: &str, actor: &Actor, now: Timestamp) -> Decision {
 fn force(saga: &Saga, step: &str, reason: &str, actor: &Actor, now: Timestamp) -> Decision {
     let progress = open(saga)?;
     let state = unsettled(progress, step)?;
-    let waits = state.status == StepStatus::Requested;
-    if waits && state.not_before <= now {
-        // It is being tried already.
-        return Ok(Vec::new());
-    }
+    // What is due is being tried already; who wanted it at once is told of all the same.
+    let early = state.status == StepStatus::Requested && state.not_before > now;
 
     let mut unfolding = Unfolding::of(saga, now);
     unfolding.push(interference(progress, Action::Force, Some(step), reason, actor));
-    if waits {
+    if early {
         unfolding.hasten(step);
     }
     Ok(unfolding.settle())
@@ -216,8 +225,8 @@ fn resolve(saga: &Saga, reason: &str, actor: &Actor, now: Timestamp) -> Decision
 
     let mut unfolding = Unfolding::of(saga, now);
     unfolding.abandon(|_| true);
-    let past = progress.process.rules().plan(progress).irrevocable(progress);
-    let cancellation = progress.cancellation.as_ref().filter(|_| past);
+    // What was confirmed is undone by a saga of its own, whether or not this one has heard of it.
+    let cancellation = progress.cancellation.as_ref().filter(|_| progress.cause.is_none());
     let mut ended = interference(progress, Action::Resolve, None, reason, actor);
     ended.ends = true;
     ended.follow_up = follow_up(progress, cancellation).map(JsonText);

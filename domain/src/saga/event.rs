@@ -154,7 +154,7 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// Before the point of no return: it compensates.
+    /// Before the point of no return: it compensates. So does one that an operator had ended there.
     Running,
     /// Past it: it goes on to its end, and what undoes it starts then.
     Irrevocable,

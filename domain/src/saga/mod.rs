@@ -5,7 +5,8 @@
 //! | not started | `saga-started` | Start |
 //! | running | `saga-stuck`, or an end | all but Retry |
 //! | stuck | `saga-resolved-by-operator`, or an end | all |
-//! | completed, compensated, resolved | never | NoteCancellation; the rest changes nothing |
+//! | completed | never | NoteCancellation; the rest changes nothing |
+//! | compensated, resolved | `saga-cancellation-noted` (`running`) | the same |
 //!
 //! A saga is decided like any aggregate; what it decides is which command is to be sent next. A
 //! **step** is such a command; an **attempt** is one try of it, under an id of its own, and a new
@@ -23,6 +24,9 @@
 //! - A step whose outcome must be known (`awaited`) is known before anything is undone.
 //! - Attempts are bounded. What must come through and does not leaves the saga stuck, never
 //!   dropped; only an operator, by name, takes it from there.
+//! - Nobody's wish to cancel is lost: where an operator ended a saga, or the last step of one, and
+//!   left its booking neither confirmed nor ended, a cancellation makes the same saga run again and
+//!   undo what is not undone.
 //! - What settings and time allow is fixed when the saga starts: its history means the same for
 //!   ever.
 //!
@@ -123,6 +127,7 @@ impl Aggregate for Saga {
     }
 
     fn evolve(self, event: &Event) -> Self {
+        let ended = !self.active();
         let (mut progress, into): (_, fn(Box<Progress>) -> Self) = match self {
             // The log holds nothing else before the start; a fold refuses nothing.
             Self::NotStarted => {
@@ -145,6 +150,9 @@ impl Aggregate for Saga {
             Event::ResolvedByOperator(event) if event.ends => Self::Resolved(progress),
             Event::ResolvedByOperator(_) => Self::Running(progress),
             Event::CancellationNoted(event) if event.standing == Standing::Running => {
+                if ended {
+                    progress.reopen();
+                }
                 Self::Running(progress)
             }
             _ => into(progress),

@@ -72,7 +72,8 @@ pub enum StepStatus {
     Succeeded,
     /// It failed too often, and must come through: an operator is needed.
     GivenUp,
-    /// It is no longer wanted: it failed for good, or its outcome is not waited for.
+    /// It is no longer wanted: it failed for good, or its outcome is not waited for. What undoes is
+    /// wanted again once the saga compensates.
     Over,
 }
 
@@ -229,6 +230,16 @@ impl Progress {
         }
         if consequence == Consequence::Compensate {
             self.cause.get_or_insert(Cause::Failed { step: step.to_owned(), failure });
+        }
+    }
+
+    /// It had ended and undoes now what it left: whatever was given up or no longer waited for is
+    /// nobody's, and asked for anew.
+    pub(super) fn reopen(&mut self) {
+        let undoing =
+            |state: &&mut StepState| state.compensation && state.status != StepStatus::Succeeded;
+        for state in self.steps.values_mut().filter(undoing) {
+            (state.status, state.tries) = (StepStatus::Over, 0);
         }
     }
 

@@ -162,7 +162,11 @@ fn advance<'a>(
     let asked = group.clone().filter_map(|step| {
         let (attempt, not_before) = match progress.steps.get(&step.key) {
             None => (Attempt::first(now), now),
-            Some(state) if state.status == StepStatus::Failed => {
+            // What undoes and is over was left behind when an operator ended the saga.
+            Some(state)
+                if state.status == StepStatus::Failed
+                    || (compensation && state.status == StepStatus::Over) =>
+            {
                 let backoff = patience.backoff_seconds(state.tries);
                 (Attempt::next(state), now.plus_seconds(backoff))
             }

@@ -239,6 +239,9 @@ impl SagaRow {
             Saga::CancellationNoted(e) => {
                 if e.standing == Standing::Running {
                     self.turn("cancelled");
+                    if self.ended_at.is_some() {
+                        self.reopen();
+                    }
                     self.stands("running", None);
                 }
             }
@@ -298,6 +301,14 @@ impl SagaRow {
         }
         if consequence == Consequence::Compensate {
             self.turn("failed");
+        }
+    }
+
+    /// It had ended: what undoes and was left behind is asked for anew.
+    fn reopen(&mut self) {
+        let undoing = |at: &&mut StepAt| at.compensation && at.status != StepStatus::Succeeded;
+        for at in self.steps.0.values_mut().filter(undoing) {
+            at.status = StepStatus::Over;
         }
     }
 

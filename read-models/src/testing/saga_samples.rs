@@ -85,7 +85,9 @@ fn event_of(kind: u8, which: u8, id: Uuid, process: Process) -> Event {
                 refund: euro(i64::from(which)),
                 fee: euro(12_900 - i64::from(which)),
             };
-            let (cancellation, standing) = (JsonText(cancellation), Standing::Irrevocable);
+            let cancellation = JsonText(cancellation);
+            let early = !which.is_multiple_of(2);
+            let standing = if early { Standing::Running } else { Standing::Irrevocable };
             SagaCancellationNoted { saga_id, cancellation, standing, follow_up: None }.into()
         }
         3 => {

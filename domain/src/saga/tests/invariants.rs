@@ -9,8 +9,9 @@ use proptest::sample::Index;
 use uuid::Uuid;
 
 use super::interleavings::stories;
+use super::proofs::ended_by_an_operator;
 use super::world::{World, booking_id, booking_stream, euro, itinerary_stream, offer_stream};
-use crate::ids::{CommandId, CorrelationId, EventId, HoldId, ItineraryId, PaymentId};
+use crate::ids::{CommandId, CorrelationId, EventId, HoldId, ItineraryId, PaymentId, SagaId};
 use crate::invariants::{Books, Check, Finding, Invariants, Kind, ProviderMoney};
 use crate::offer::{Claim, LineRef, OfferAllocated, OfferHeld, OfferHoldReleased, OfferReturned};
 use crate::payment::{PaymentRefunded, PaymentSucceeded};
@@ -461,25 +462,103 @@ fn a_saga_that_goes_on_after_its_end_is_found() {
 #[test]
 fn what_an_operator_settled_by_hand_is_told_and_no_violation() {
     let found = planted(|log| {
-        let saga_id = derive::trip_saga(booking_id(1));
-        let resolved = saga::SagaResolvedByOperator {
-            saga_id,
-            action: saga::Action::Resolve,
-            step: Some("capture".to_owned()),
-            reason: "Paid in cash.".to_owned(),
-            operator: super::world::owner(),
-            ends: false,
-            follow_up: None,
-        };
-        let events = log.get_mut(&saga::stream(saga_id)).unwrap();
-        let before_the_end = events.len() - 1;
-        events.insert(before_the_end, (Uuid::from_u128(7_777_777), resolved.into()));
+        settle_by_hand(log, derive::trip_saga(booking_id(1)), "capture");
         log.get_mut(&payment_stream(1)).unwrap().pop();
         log.get_mut(&payment_stream(1)).unwrap().pop();
     });
 
     let [finding] = &found[..] else { panic!("{found:#?}") };
     assert_eq!((finding.kind, finding.stream), (Kind::SettledByHand, booking_stream(1)));
+}
+
+/// An operator settled that step of the saga, before its last event.
+fn settle_by_hand(log: &mut Log, saga_id: SagaId, step: &str) {
+    let resolved = saga::SagaResolvedByOperator {
+        saga_id,
+        action: saga::Action::Resolve,
+        step: Some(step.to_owned()),
+        reason: "Done by telephone.".to_owned(),
+        operator: super::world::owner(),
+        ends: false,
+        follow_up: None,
+    };
+    let events = log.get_mut(&saga::stream(saga_id)).unwrap();
+    let before_the_end = events.len() - 1;
+    events.insert(before_the_end, (Uuid::from_u128(7_777_777), resolved.into()));
+}
+
+#[test]
+fn a_step_that_was_settled_by_hand_excuses_nothing_else() {
+    let found = planted(|log| {
+        settle_by_hand(log, derive::trip_saga(booking_id(1)), "capture");
+        log.get_mut(&payment_stream(1)).unwrap().pop();
+        log.get_mut(&payment_stream(1)).unwrap().pop();
+        let held = held(log);
+        let returned = OfferReturned {
+            offer_id: held.offer_id,
+            hold_id: held.hold_id,
+            claim: Some(held.claim),
+            returned_at: Timestamp::default(),
+            valid_until: Timestamp::default(),
+        };
+        append(log, offer_stream(2), returned);
+    });
+
+    let of = |kind| {
+        let mut of_kind = found.iter().filter(move |finding| finding.kind == kind);
+        of_kind.next().map(|finding| finding.what.as_str()).unwrap_or_default()
+    };
+    let (settled, broken) = (of(Kind::SettledByHand), of(Kind::Violation));
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(settled.contains("EUR 0 are kept") && !settled.contains("places"), "{settled}");
+    assert!(broken.contains("0 of 1 places") && !broken.contains("kept"), "{broken}");
+}
+
+#[test]
+fn a_cancellation_that_nobody_works_on_is_found_whatever_was_settled_by_hand() {
+    for step in ["refund", "finish-cancellation"] {
+        let found = planted(|log| {
+            settle_by_hand(log, derive::cancellation_saga(booking_id(3)), step);
+            log.get_mut(&booking_stream(3)).unwrap().pop();
+        });
+
+        let words = ["cancelling, but", "no saga works on it"];
+        expect(&found, Check::Bookings, booking_stream(3), &words);
+    }
+}
+
+#[test]
+fn a_booking_whose_saga_an_operator_ended_is_told_until_it_is_cancelled() {
+    let mut world = ended_by_an_operator("capture", true, false);
+    let tomorrow = |world: &World| world.now.plus_seconds(86_400);
+
+    world.come_to_rest();
+    let ended = found(&log_of(&world), Order::Forward, tomorrow(&world));
+    world.cancel(1);
+    let asked = found(&log_of(&world), Order::Forward, tomorrow(&world));
+    world.come_to_rest();
+    let cancelled = found(&log_of(&world), Order::Forward, tomorrow(&world));
+
+    let [finding] = &ended[..] else { panic!("{ended:#?}") };
+    assert_eq!((finding.kind, finding.stream), (Kind::SettledByHand, booking_stream(1)));
+    assert!(finding.what.contains("held, but no saga works on it"), "{finding}");
+    assert_eq!(asked, [], "its saga has still to hear of it");
+    assert_eq!(cancelled, []);
+}
+
+#[test]
+fn a_cancellation_that_an_operator_ended_is_found() {
+    let mut world = ended_by_an_operator("capture", true, false);
+    world.cancel(1);
+    world.read_all();
+    world.due().iter().for_each(|key| world.work_on(key));
+    let resolve = saga::Command::Resolve { step: None, reason: "Leave it.".to_owned() };
+    world.person_asks(saga::stream(derive::trip_saga(booking_id(1))), resolve.into());
+    world.come_to_rest();
+
+    let found = found(&log_of(&world), Order::Forward, world.now.plus_seconds(86_400));
+
+    expect(&found, Check::Bookings, booking_stream(1), &["cancelling, but", "no saga works on it"]);
 }
 
 #[test]

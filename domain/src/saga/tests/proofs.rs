@@ -2,11 +2,11 @@
 //! comes twice or late, and whenever somebody interrupts, the world ends with all of it or nothing.
 
 use super::provider::{Intent, captured};
-use super::world::{World, offer_stream};
+use super::world::{World, booking_id, offer_stream};
 use crate::offer::Claim;
-use crate::saga::{Ask, Event as SagaEvent, Kind, Outcome, Saga, Todo};
+use crate::saga::{self, Ask, Event as SagaEvent, Kind, Outcome, Saga, Todo, WorkKey};
 use crate::testing::saga as system;
-use crate::{Event, State};
+use crate::{Event, State, derive};
 
 /// A world in which one saga of that kind is about to start.
 fn scene(kind: Kind) -> World {
@@ -267,6 +267,66 @@ fn a_cancellation_at_any_step_ends_cancelled() {
 
             world.assert_settled();
             assert_eq!(world.history(1).last(), Some(&"booking-cancelled"), "{step_met}");
+        }
+    }
+}
+
+/// A trip that an operator ended as a whole when that step or compensation was due, or had just been
+/// sent; with `undoing`, its confirmation had failed.
+pub(super) fn ended_by_an_operator(step_met: &str, sent_first: bool, undoing: bool) -> World {
+    let due = |world: &World, step: &str| -> Option<(WorkKey, Ask)> {
+        world.due().into_iter().find_map(|key| match world.work[&key].todo() {
+            Todo::Send(ask) if ask.step.as_deref() == Some(step) => {
+                Some((key.clone(), ask.clone()))
+            }
+            _ => None,
+        })
+    };
+    let mut world = scene(Kind::TripBooking);
+    for _ in 0..400 {
+        world.read_all();
+        if let Some((key, _)) = due(&world, step_met) {
+            if sent_first {
+                world.work_on(&key);
+            }
+            let resolve = saga::Command::Resolve { step: None, reason: "Leave it.".to_owned() };
+            let stream = saga::stream(derive::trip_saga(booking_id(1)));
+            world.person_asks(stream, resolve.into());
+            return world;
+        }
+        if let Some((_, ask)) = due(&world, "confirm").filter(|_| undoing) {
+            let (code, message) = ("test_failure".to_owned(), "as the test wants it".to_owned());
+            let facts = serde_json::Map::new();
+            world.record(&ask, Outcome::Failed { code, message, facts, retryable: false });
+            continue;
+        }
+        if !(world.turn(true) || world.step_time()) {
+            break;
+        }
+    }
+    panic!("{step_met} was never due{}", world.told())
+}
+
+#[test]
+fn a_cancellation_after_an_operator_ended_the_trip_at_any_step_ends_cancelled() {
+    let fails = |_: &World, _: &Ask, step: &str| (step == "confirm").then_some(Fate::Fails);
+    let undone = run(scene(Kind::TripBooking), Kind::TripBooking, fails);
+    let forward = steps(Kind::TripBooking).into_iter().map(|step| (step, false));
+    let backward = asked(&undone, Kind::TripBooking, true).into_iter().map(|step| (step, true));
+    for (step_met, undoing) in forward.chain(backward) {
+        for (sent_first, at_rest) in [(false, false), (true, false), (false, true), (true, true)] {
+            let mut world = ended_by_an_operator(&step_met, sent_first, undoing);
+            if at_rest {
+                world.come_to_rest();
+            }
+
+            world.cancel(1);
+            world.come_to_rest();
+
+            world.assert_settled();
+            let rejected = step_met == "reject" && sent_first;
+            let last = if rejected { "booking-rejected" } else { "booking-cancelled" };
+            assert_eq!(world.history(1).last(), Some(&last), "{step_met}{}", world.told());
         }
     }
 }

@@ -6,7 +6,10 @@ use super::world::{euro, owner};
 use crate::booking::Line;
 use crate::ids::{AccountId, BookingId, ItineraryId, OfferId};
 use crate::offer::Claim;
-use crate::saga::{Command, Event, Outcome, Process, Refusal, Saga, Settings, TripBooking};
+use crate::saga::{
+    Action, Cancellation, Command, Ending, Event, Outcome, Process, Refusal, Saga, Settings,
+    Standing, TripBooking,
+};
 use crate::testing::{decide, saga as system};
 use crate::{Actor, Aggregate, State, Timestamp, derive};
 
@@ -55,8 +58,12 @@ impl Case {
     }
 
     fn fail(&mut self, step: &str, attempt: u32) -> Vec<Event> {
+        self.refuse(step, attempt, "no")
+    }
+
+    fn refuse(&mut self, step: &str, attempt: u32, code: &str) -> Vec<Event> {
         let outcome = Outcome::Failed {
-            code: "no".to_owned(),
+            code: code.to_owned(),
             message: "no".to_owned(),
             facts: serde_json::Map::new(),
             retryable: false,
@@ -78,6 +85,24 @@ impl Case {
         assert!(matches!(case.saga, Saga::Stuck(_)));
         case
     }
+}
+
+/// What the saga is told when somebody cancels the booking.
+fn cancelled(was_confirmed: bool) -> Command {
+    let cancellation = Cancellation { was_confirmed, refund: euro(500), fee: euro(0) };
+    Command::NoteCancellation { cancellation }
+}
+
+/// Where the saga stood, as the first of the events says.
+fn standing(events: &[Event]) -> Standing {
+    let Some(Event::CancellationNoted(noted)) = events.first() else { panic!("{events:?}") };
+    noted.standing
+}
+
+/// The compensation that the last of the events asks for, and which attempt it is.
+fn undoing(events: &[Event]) -> (&str, u32, Timestamp) {
+    let Some(Event::CompensationRequested(next)) = events.last() else { panic!("{events:?}") };
+    (&next.step, next.attempt, next.not_before)
 }
 
 fn names(events: &[Event]) -> Vec<&'static str> {
@@ -212,6 +237,31 @@ fn an_operator_forces_a_waiting_attempt_without_making_another() {
 }
 
 #[test]
+fn an_operator_who_forces_what_is_tried_already_is_named_all_the_same() {
+    let mut case = Case::started();
+    let (step, reason) = ("hold:1".to_owned(), "It hangs.".to_owned());
+    let before = case.saga.clone();
+
+    let forced = case.ask(&owner(), Command::Force { step, reason }).unwrap();
+
+    let [Event::ResolvedByOperator(forced)] = &forced[..] else { panic!("{forced:?}") };
+    assert_eq!((forced.action, forced.step.as_deref()), (Action::Force, Some("hold:1")));
+    assert_eq!((&forced.operator, forced.reason.as_str()), (&owner(), "It hangs."));
+    assert_eq!(case.saga, before, "it is tried no differently");
+}
+
+#[test]
+fn an_operator_forces_what_was_given_up() {
+    let mut case = Case::stuck();
+    let (step, reason) = ("release:1".to_owned(), String::new());
+
+    let given_up = case.ask(&owner(), Command::Force { step, reason }).unwrap();
+
+    assert_eq!(names(&given_up), ["saga-resolved-by-operator", "saga-compensation-requested"]);
+    assert_eq!(undoing(&given_up), ("release:1", 13, case.now));
+}
+
+#[test]
 fn an_operator_settles_a_compensation_by_hand_and_the_saga_goes_on() {
     let mut case = Case::stuck();
 
@@ -243,6 +293,95 @@ fn an_operator_ends_a_saga_as_it_is() {
     assert!(matches!(case.saga, Saga::Resolved(_)));
     assert_eq!(case.ask(&owner(), resolve(None)), Err(Refusal::Ended));
     assert_eq!(case.succeed("hold:1", 1), []);
+}
+
+#[test]
+fn a_cancellation_makes_a_saga_run_again_that_an_operator_ended() {
+    let mut case = Case::started();
+    case.ask(&owner(), resolve(None)).unwrap();
+
+    let events = case.ask(&system(), cancelled(false)).unwrap();
+
+    assert_eq!(names(&events), ["saga-cancellation-noted", "saga-compensation-requested"]);
+    assert_eq!(standing(&events), Standing::Running);
+    assert_eq!(undoing(&events), ("release:1", 1, case.now));
+    assert_eq!(case.ask(&system(), cancelled(false)), Ok(vec![]));
+    case.succeed("release:1", 1);
+    let last = case.succeed("finish-cancellation", 1);
+    let [.., Event::Compensated(ended)] = &last[..] else { panic!("{last:?}") };
+    assert_eq!(ended.ending, Ending::Cancelled);
+}
+
+#[test]
+fn what_a_saga_left_behind_is_undone_under_a_new_attempt() {
+    let mut waiting = Case::started();
+    waiting.fail("hold:1", 1);
+    waiting.ask(&owner(), resolve(None)).unwrap();
+    let mut stuck = Case::stuck();
+    stuck.ask(&owner(), resolve(None)).unwrap();
+
+    let of_waiting = waiting.ask(&system(), cancelled(false)).unwrap();
+    let of_stuck = stuck.ask(&system(), cancelled(false)).unwrap();
+
+    assert_eq!(undoing(&of_waiting), ("release:1", 2, waiting.now));
+    assert_eq!(undoing(&of_stuck), ("release:1", 13, stuck.now));
+    // It has all its attempts again.
+    let failed = stuck.fail("release:1", 13);
+    assert_eq!(undoing(&failed), ("release:1", 14, stuck.now.plus_seconds(1)));
+}
+
+#[test]
+fn what_an_operator_settled_step_by_step_is_not_undone_again() {
+    let mut case = Case::stuck();
+    case.ask(&owner(), resolve(Some("release:1"))).unwrap();
+    case.ask(&owner(), resolve(None)).unwrap();
+
+    let events = case.ask(&system(), cancelled(false)).unwrap();
+
+    assert_eq!(undoing(&events), ("finish-cancellation", 1, case.now));
+}
+
+#[test]
+fn a_cancellation_finishes_a_booking_whose_rejection_an_operator_only_claimed() {
+    let mut case = Case::started();
+    case.fail("hold:1", 1);
+    case.succeed("release:1", 1);
+    case.ask(&owner(), resolve(Some("reject"))).unwrap();
+    assert!(matches!(case.saga, Saga::Compensated(_)));
+
+    let events = case.ask(&system(), cancelled(false)).unwrap();
+
+    assert_eq!(standing(&events), Standing::Running);
+    assert_eq!(undoing(&events), ("finish-cancellation", 1, case.now));
+}
+
+#[test]
+fn a_saga_that_cancelled_already_and_hears_of_it_late_does_nothing() {
+    let mut case = Case::started();
+    case.refuse("hold:1", 1, "booking_cancelling");
+    case.succeed("release:1", 1);
+    case.succeed("finish-cancellation", 1);
+    assert!(matches!(case.saga, Saga::Compensated(_)));
+
+    let events = case.ask(&system(), cancelled(false)).unwrap();
+
+    assert_eq!((names(&events), standing(&events)), (vec![events[0].name()], Standing::Ended));
+    assert!(matches!(case.saga, Saga::Compensated(_)));
+}
+
+#[test]
+fn a_saga_that_is_ended_before_it_hears_of_the_confirmation_is_undone_by_another() {
+    let mut case = Case::started();
+    for step in ["hold:1", "mark-held", "authorize", "allocate:1", "attach", "capture"] {
+        case.succeed(step, 1);
+    }
+    let noted = case.ask(&system(), cancelled(true)).unwrap();
+
+    let ended = case.ask(&owner(), resolve(None)).unwrap();
+
+    assert_eq!(standing(&noted), Standing::Irrevocable);
+    let Some(Event::ResolvedByOperator(ended)) = ended.last() else { panic!("{ended:?}") };
+    assert!(ended.ends && ended.follow_up.is_some(), "{ended:?}");
 }
 
 #[test]
