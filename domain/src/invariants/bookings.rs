@@ -8,8 +8,8 @@
 //!
 //! Not judged: a booking that a saga works on (a stuck one is told of); one whose payment waits for
 //! the provider; one whose saga has still to begin, or to undo it, unless the log went on without
-//! that for a minute. What an operator settled by hand excuses what the step, or the saga, was to do,
-//! and never a cancellation that nobody works on.
+//! that for a minute. What an operator settled by hand excuses what the step, or the saga, was to
+//! do, and never a cancellation that nobody works on.
 
 use std::collections::BTreeMap;
 

@@ -276,6 +276,7 @@ impl SagaRow {
         not_before: Timestamp,
     ) {
         let status = StepStatus::Requested;
+        let compensation = self.steps.0.get(step).map_or(compensation, |at| at.compensation);
         let at = StepAt { attempt, compensation, status, target, not_before };
         self.steps.0.insert(step.to_owned(), at);
     }

@@ -271,8 +271,8 @@ fn a_cancellation_at_any_step_ends_cancelled() {
     }
 }
 
-/// A trip that an operator ended as a whole when that step or compensation was due, or had just been
-/// sent; with `undoing`, its confirmation had failed.
+/// A trip that an operator ended as a whole when that step or compensation was due, or had just
+/// been sent; with `undoing`, its confirmation had failed.
 pub(super) fn ended_by_an_operator(step_met: &str, sent_first: bool, undoing: bool) -> World {
     let due = |world: &World, step: &str| -> Option<(WorkKey, Ask)> {
         world.due().into_iter().find_map(|key| match world.work[&key].todo() {
