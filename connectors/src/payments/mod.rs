@@ -12,6 +12,7 @@
 
 mod answers;
 mod asking;
+mod disbelief;
 mod settings;
 mod telemetry;
 pub mod webhooks;

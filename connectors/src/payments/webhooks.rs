@@ -3,7 +3,8 @@
 //! There is no identity: the signature is the authentication, so this is served outside what
 //! establishes one. 2xx is answered once the fact is recorded, as a command on the payment's stream
 //! whose id follows from the provider's event: twice is once, and the payment copes with any order.
-//! Everything else makes the provider send it again.
+//! Everything else makes the provider send it again. What is not believed stands among the log's
+//! refusals (`disbelief.rs`).
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use service_kit::Problem;
 use service_kit::json::read_body;
 
 use super::answers::of_webhook;
+use super::disbelief::Disbelief;
 use super::{ACTOR, telemetry};
 use crate::payment_provider::webhook::{
     ProviderEvent, SIGNATURE_HEADER, WebhookError, WebhookVerifier,
@@ -41,13 +43,21 @@ pub struct Webhooks {
     pub clock: Arc<dyn WallClock>,
 }
 
+/// What takes webhooks, and records those that it does not believe.
+struct Receiver {
+    webhooks: Webhooks,
+    disbelief: Disbelief,
+}
+
 /// The route.
 pub fn router(webhooks: Webhooks) -> Router {
-    Router::new().route("/v1/webhooks/{provider}", post(receive)).with_state(Arc::new(webhooks))
+    let disbelief = Disbelief::new(Arc::clone(&webhooks.port));
+    let state = Arc::new(Receiver { webhooks, disbelief });
+    Router::new().route("/v1/webhooks/{provider}", post(receive)).with_state(state)
 }
 
 async fn receive(
-    State(webhooks): State<Arc<Webhooks>>,
+    State(receiver): State<Arc<Receiver>>,
     Path(provider): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -56,10 +66,14 @@ async fn receive(
         return Err(Problem::not_found("provider_unknown", "No such provider speaks to us."));
     }
     let body = read_body(body).await?;
+    let Receiver { webhooks, disbelief } = receiver.as_ref();
     let signature = headers.get(SIGNATURE_HEADER).and_then(|value| value.to_str().ok());
     let took = match webhooks.verifier.verify(signature, &body, webhooks.clock.now()) {
         Ok(event) => webhooks.take(event).await,
-        Err(error) => Err(disbelieved(&error)),
+        Err(error) => {
+            disbelief.record(PROVIDER, &error, &body).await;
+            Err(disbelieved(&error))
+        }
     };
     match &took {
         Ok(outcome) => telemetry::webhook(outcome),
@@ -69,7 +83,6 @@ async fn receive(
 }
 
 fn disbelieved(error: &WebhookError) -> Problem {
-    tracing::warn!(code = error.code(), %error, "a webhook is not believed");
     Problem::new(StatusCode::BAD_REQUEST, error.code(), "The webhook is not believed")
         .detail(error.to_string())
 }

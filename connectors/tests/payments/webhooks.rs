@@ -1,17 +1,19 @@
 //! What the provider tells on its own: believed when it is signed, recorded once, in any order.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use connectors::payment_provider::webhook::SIGNATURE_HEADER;
 use connectors::payment_provider::{Authorize, Capture, PaymentProvider as _};
 use domain::payment::{Status, Terms};
+use domain::{Digest, Refusal};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sandbox::{WebhookFault, WebhookFaultKind};
 use serde_json::{Value, json};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::world::{WEBHOOK_SECRET, World};
+use crate::world::{WEBHOOK_SECRET, World, until};
 
 async fn authorize(world: &World, terms: &Terms) {
     let call = Authorize {
@@ -135,6 +137,35 @@ async fn only_what_is_signed_in_time_is_believed() {
         assert_eq!(send(&world.hook_url, &body, &good).await.0, 204);
     }
     world.payment(&terms, "it is authorized", |b| b.status == Status::Authorized).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_believed_is_among_the_refusals_one_a_second_and_the_others_counted() {
+    let world = World::new().await;
+    let body = event("evt_1", "payment_intent.authorized", Uuid::now_v7());
+    let forged = signed(&body, seconds(), "whsec_of_somebody_else");
+    let (sent, began) = (AtomicU64::new(0), Instant::now());
+
+    let refused = until("three are recorded", || async {
+        assert_eq!(send(&world.hook_url, &body, &forged).await.0, 400);
+        sent.fetch_add(1, Ordering::Relaxed);
+        let refused = world.refused();
+        (refused.len() >= 3).then_some(refused)
+    })
+    .await;
+
+    assert!(began.elapsed() >= Duration::from_secs(2), "at most one a second: {refused:#?}");
+    let left_out = |one: &Refusal| one.facts["left_out"].as_u64().unwrap();
+    let counted: u64 = refused.iter().map(|one| 1 + left_out(one)).sum();
+    assert_eq!(counted, sent.load(Ordering::Relaxed), "none is forgotten: {refused:#?}");
+    let digest = Digest(Sha256::digest(&body).into()).to_string();
+    for one in &refused {
+        assert_eq!(one.code, "payment_webhook_unproven");
+        assert_eq!(one.facts["provider"], "sandbox");
+        assert_eq!(one.facts["why"], "webhook_signature_forged");
+        assert_eq!(one.facts["body_sha256"], digest);
+    }
     world.end().await;
 }
 

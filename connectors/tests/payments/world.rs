@@ -14,8 +14,8 @@ use connectors::payments::{ConnectorSettings, PaymentConnector};
 use domain::ids::{AccountId, BookingId, CommandId, PaymentId, RefundId, SagaId};
 use domain::money::Money;
 use domain::payment::{Command, Ledger, Payment as State, Terms};
-use domain::{Category, StreamName, Tenant, Timestamp};
-use event_log::{EmbeddedLog, EmbeddedOptions};
+use domain::{Category, PositionVector, StreamName, Tenant, Timestamp};
+use event_log::{EmbeddedLog, EmbeddedOptions, EventLog as _};
 use lanes::{
     Accepted, Cause, CommandPort, Lanes, LanesParts, SystemActor, SystemClock, WallClock as _,
 };
@@ -42,6 +42,7 @@ pub(crate) struct World {
     pub(crate) provider_url: String,
     /// Where webhooks are taken.
     pub(crate) hook_url: String,
+    log: Arc<EmbeddedLog>,
     lanes: Arc<Lanes>,
     projectors: Projectors,
     tasks: Vec<JoinHandle<()>>,
@@ -95,7 +96,7 @@ impl World {
         let placement =
             Placement { projection: Arc::new(ProviderRequests), store: Arc::new(store) };
         let settings = ProjectorSettings::default();
-        let projectors = Projectors::start(log, codec, vec![placement], settings);
+        let projectors = Projectors::start(Arc::clone(&log) as _, codec, vec![placement], settings);
         let readers = until("the read models are there", || async {
             SqliteReaders::open(&read, &SqliteSettings::default()).ok()
         })
@@ -130,7 +131,18 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let provider_url = format!("http://{}", listener.local_addr().unwrap());
         tasks.push(tokio::spawn(sandbox.serve(listener, std::future::pending())));
-        Self { port, queries, faults, provider_url, hook_url, lanes, projectors, tasks, _dir: dir }
+        Self {
+            port,
+            queries,
+            faults,
+            provider_url,
+            hook_url,
+            log,
+            lanes,
+            projectors,
+            tasks,
+            _dir: dir,
+        }
     }
 
     /// A connector with the lanes, and the sandbox.
@@ -214,6 +226,12 @@ impl World {
             panic!("the ledger can be asked");
         };
         all.into_iter().find(|totals| totals.reference == terms.payment_id.0.to_string())
+    }
+
+    /// The log's refusals, the newest first.
+    pub(crate) fn refused(&self) -> Vec<domain::Refusal> {
+        let page = self.log.refusals(&PositionVector::empty(), 100).unwrap();
+        page.refusals.into_iter().filter_map(|(_, record)| record.refusal).collect()
     }
 
     /// Ends everything in good order.

@@ -38,7 +38,7 @@ pub enum Command {
         attempt: u32,
         /// The provider's code.
         code: String,
-        /// The provider's words.
+        /// What was wrong, in words that may stay when the recipient is forgotten.
         message: String,
     },
     /// The message reached the recipient.

@@ -63,7 +63,7 @@ payloads! {
         attempt: u32,
         /// The provider's code.
         code: String,
-        /// The provider's words.
+        /// What was wrong; earlier builds kept the provider's words.
         message: String,
     }
     /// `notification-delivered`.

@@ -9,7 +9,7 @@ use super::limits::{
 };
 use super::value::Terms;
 use crate::money::Money;
-use crate::text;
+use crate::{Digest, text};
 
 /// What no payment accepts, whatever its state.
 pub(super) fn command(command: &Command) -> Result<(), Refusal> {
@@ -36,10 +36,19 @@ pub(super) fn command(command: &Command) -> Result<(), Refusal> {
         | Command::RecordVoided { reference: id, .. } => {
             id.as_deref().map_or(Ok(()), |id| reference(id).map(drop))
         }
+        Command::TakeUnproven { provider, why, body_sha256, left_out } => {
+            Err(unproven(provider, why, *body_sha256, *left_out))
+        }
         Command::TimeOut {}
         | Command::RecordVoidFailed { .. }
         | Command::RecordRefundFailed { .. } => Ok(()),
     }
+}
+
+/// What nobody proves, as its evidence says it.
+pub(super) fn unproven(provider: &str, why: &str, body_sha256: Digest, left_out: u64) -> Refusal {
+    let [provider, why] = [provider, why].map(|text| text::readable(text, CODE_CHARACTERS_MAX));
+    Refusal::Unproven { provider, why, body_sha256, left_out }
 }
 
 /// Something to pay, by some means.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::value::{Phase, Terms};
+use crate::Digest;
 use crate::ids::RefundId;
 use crate::money::Money;
 
@@ -94,6 +95,17 @@ pub enum Command {
         /// How much the provider says it is.
         amount: Money,
     },
+    /// Takes what nobody proves that a provider says: always refused, so that it leaves a trace.
+    TakeUnproven {
+        /// Which provider is said to speak.
+        provider: String,
+        /// Why it is not believed: a stable code.
+        why: String,
+        /// The digest of what was said.
+        body_sha256: Digest,
+        /// How many more were not believed, and not recorded, since the last that was.
+        left_out: u64,
+    },
     /// The provider did not give the money back.
     RecordRefundFailed {
         /// Which refund.
@@ -130,6 +142,7 @@ impl Command {
             Self::RecordVoidFailed { .. } => "record-void-failed",
             Self::RecordRefunded { .. } => "record-refunded",
             Self::RecordRefundFailed { .. } => "record-refund-failed",
+            Self::TakeUnproven { .. } => "take-unproven",
         }
     }
 }

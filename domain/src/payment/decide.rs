@@ -56,6 +56,9 @@ pub(super) fn decide(payment: &Payment, command: &Command, context: &Context) ->
         Command::RecordRefundFailed { refund_id, code, message } => {
             Ok(facts::refund_failed(known()?, *refund_id, code, message))
         }
+        Command::TakeUnproven { provider, why, body_sha256, left_out } => {
+            Err(check::unproven(provider, why, *body_sha256, *left_out))
+        }
     }
 }
 

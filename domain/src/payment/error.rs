@@ -2,6 +2,7 @@
 //! on it.
 
 use super::value::Status;
+use crate::Digest;
 use crate::ids::{PaymentId, RefundId};
 use crate::money::Currency;
 use crate::refusal::refusals;
@@ -29,6 +30,19 @@ refusals! {
         /// Money moves with the processes that need it.
         #[error("payments are made and undone by the booking process alone")]
         SystemRequired = Forbidden, "payment_system_required";
+
+        /// Whoever says it does not prove to be the provider.
+        #[error("a webhook of {provider} is not believed")]
+        Unproven {
+            /// Which provider is said to speak.
+            provider: String,
+            /// Why it is not believed: a stable code.
+            why: String,
+            /// The digest of what was said.
+            body_sha256: Digest,
+            /// How many more were not believed, and not recorded, since the last that was.
+            left_out: u64,
+        } = Forbidden, "payment_webhook_unproven";
 
         // What the present state forbids.
 

@@ -7,7 +7,7 @@ use super::*;
 use crate::ids::{BookingId, PaymentId, RefundId, SagaId};
 use crate::money::Money;
 use crate::testing::{account, decide, fold, given, saga};
-use crate::{Actor, RefusalKind, Timestamp};
+use crate::{Actor, Digest, RefusalKind, Timestamp};
 use RefusalKind::{AlreadyExists, Forbidden, NotFound, Rule};
 
 const PRICE: i64 = 12_900;
@@ -158,6 +158,26 @@ fn a_payment_that_was_never_heard_of_can_only_be_requested_or_voided() {
     ] {
         refused(&[], &command, NotFound, "payment_not_found");
     }
+}
+
+#[test]
+fn what_nobody_proves_is_refused_whatever_the_payment_and_says_what_it_was() {
+    let unproven = Command::TakeUnproven {
+        provider: "sandbox".to_owned(),
+        why: "w".repeat(100),
+        body_sha256: Digest([7; 32]),
+        left_out: 3,
+    };
+
+    for history in [&[][..], &[request()], &[request(), succeeded("cap_1", PRICE)]] {
+        let refusal = given::<Payment>(&after(history))
+            .when(&saga(), &unproven)
+            .then_refused(Forbidden, "payment_webhook_unproven");
+        assert_eq!(refusal.facts["left_out"], 3);
+        assert_eq!(refusal.facts["why"], "w".repeat(64), "no more than a code");
+        assert_eq!(refusal.facts["body_sha256"], "07".repeat(32));
+    }
+    assert!(unproven.check().is_err());
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl Recipient {
 struct FailureView {
     /// The provider's code.
     code: String,
-    /// The provider's words; for staff.
+    /// What was wrong, in a sentence of our own; for staff.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
 }

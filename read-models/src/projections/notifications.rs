@@ -41,7 +41,7 @@ row! {
         provider_reference: Option<String>,
         /// The provider's code of the last failure.
         failure_code: Option<String>,
-        /// The provider's words about it.
+        /// What was wrong, in a sentence of our own.
         failure_message: Option<String>,
         /// When a provider last took it.
         sent_at: Option<Timestamp>,
