@@ -2,7 +2,7 @@
 //! the provider's books are ours: answers that are lost, late, wrong or unreadable, a provider that
 //! is away, and one that comes too late.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::sales::{
     PATIENCE, archive, book, cancel, cancelled, itinerary, settled, text, until,
@@ -175,6 +175,7 @@ fn money_that_is_taken_after_the_deadline_is_given_back_in_full() {
 fn a_refund_that_the_provider_refuses_is_listed_until_an_operator_settles_it() {
     let world = World::selling_alone(&[]);
     let shop = Shop::of(&world);
+    shop.provider.deliver_to(world.url("origin"));
     let bought = shop.buy("card_refund_refused");
     let path = format!("/v1/bookings/{}", text(&bought, "/id"));
     cancel(&shop.client, &path).expect(202);
@@ -202,8 +203,32 @@ fn a_refund_that_the_provider_refuses_is_listed_until_an_operator_settles_it() {
         events.iter().filter(|event| event["type"] == "saga-resolved-by-operator");
     let last = settlements.next_back().unwrap();
     assert!(last["actor"].to_string().contains("account"), "the audit names who: {last:#}");
+    hangs_together(&shop.client, &path, last);
     shop.balanced(0);
     world.verify();
+}
+
+/// From what the cancellation caused, a reader finds what the operator did, and back; and whatever
+/// the provider told on its own stands below the request that it answers.
+fn hangs_together(client: &Client, booking: &str, settled: &Value) {
+    let history =
+        format!("/v1/audit/streams/booking-{}/events", booking.rsplit_once('/').unwrap().1);
+    let history = client.get(&history).expect(200).body;
+    let mut events = history["data"].as_array().unwrap().iter();
+    let asked = events.find(|event| event["type"] == "booking-cancellation-requested").unwrap();
+    let tree = |of: &Value| {
+        let path = format!("/v1/audit/correlations/{}", of["correlation_id"].as_str().unwrap());
+        client.get(&path).expect(200).body
+    };
+    let related = |of: &Value, to: &Value| {
+        let tree = tree(of);
+        let mut all = tree["related"].as_array().unwrap().iter();
+        all.any(|one| one["correlation_id"] == to["correlation_id"])
+    };
+
+    assert!(related(asked, settled) && related(settled, asked), "{:#}", tree(asked));
+    let roots = tree(asked)["commands"].as_array().unwrap().clone();
+    assert_eq!(roots.len(), 1, "{roots:#?}");
 }
 
 /// The saga that cancels the booking, once it has given its refund up. Nobody waits for all of its

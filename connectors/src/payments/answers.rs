@@ -100,6 +100,25 @@ impl Asked {
     }
 }
 
+/// Which request such a fact answers: its kind, and the refund or the payment that it is about.
+pub(super) fn answered(payment: PaymentId, fact: &Command) -> Option<(&'static str, Uuid)> {
+    match fact {
+        Command::RecordAuthorized { .. }
+        | Command::RecordFailed { phase: Phase::Authorization, .. } => {
+            Some((provider_requests::AUTHORIZE, payment.0))
+        }
+        Command::RecordSucceeded { .. } | Command::RecordFailed { phase: Phase::Capture, .. } => {
+            Some((provider_requests::CAPTURE, payment.0))
+        }
+        Command::RecordVoided { .. } => Some((provider_requests::VOID, payment.0)),
+        Command::RecordRefunded { refund_id, .. }
+        | Command::RecordRefundFailed { refund_id, .. } => {
+            Some((provider_requests::REFUND, refund_id.0))
+        }
+        _ => None,
+    }
+}
+
 /// What a webhook tells, and of which payment; nothing when it does not concern us.
 pub(super) fn of_webhook(fact: ProviderFact) -> Option<(PaymentId, Command)> {
     let (payment, command) = match fact {

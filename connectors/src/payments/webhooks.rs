@@ -18,10 +18,11 @@ use domain::{Category, Command, StreamName, derive};
 use http::{HeaderMap, StatusCode};
 use lanes::{Cause, CommandError, CommandPort, WallClock};
 use read_models::ReadQueries;
+use read_models::projections::ProviderRequestRow;
 use service_kit::Problem;
 use service_kit::json::read_body;
 
-use super::answers::of_webhook;
+use super::answers::{answered, of_webhook};
 use super::disbelief::Disbelief;
 use super::{ACTOR, telemetry};
 use crate::payment_provider::webhook::{
@@ -105,13 +106,36 @@ impl Webhooks {
             return Err(Problem::not_found("payment_not_found", "There is no such payment."));
         };
         let command_id = CommandId(derive::id("provider-event", None, &[id.as_bytes()]));
-        let cause = Cause {
-            tenant: row.tenant,
-            correlation_id: row.correlation_id,
-            causation_id: command_id.0,
-            traceparent: None,
+        let cause = match self.asked(payment, &command).await? {
+            Some(asked) => Cause {
+                tenant: asked.tenant,
+                correlation_id: asked.correlation_id,
+                causation_id: asked.asked_by.0,
+                traceparent: asked.traceparent,
+            },
+            // The provider did it by itself.
+            None => Cause {
+                tenant: row.tenant,
+                correlation_id: row.correlation_id,
+                causation_id: command_id.0,
+                traceparent: None,
+            },
         };
         self.record(&id, payment, command, command_id, &cause).await
+    }
+
+    /// What the fact answers, if we have asked for it.
+    async fn asked(
+        &self,
+        payment: PaymentId,
+        fact: &Payment,
+    ) -> Result<Option<ProviderRequestRow>, Problem> {
+        let Some((kind, subject)) = answered(payment, fact) else { return Ok(None) };
+        let found = self.queries.provider_request(payment, kind, subject).await;
+        found.map_err(|error| {
+            tracing::warn!(code = error.code(), %error, "a webhook's request is not found now");
+            Problem::unavailable("The payment cannot be looked up now.")
+        })
     }
 
     async fn record(

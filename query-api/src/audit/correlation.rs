@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::event::EventView;
 use super::refusals::RefusalView;
+use super::related::RelatedView;
 use super::tree::{CausedCommand, tree};
 use crate::caller::Caller;
 use crate::consistency::WaitFor;
@@ -40,6 +41,9 @@ pub(super) struct CorrelationView {
     refusals: Vec<RefusalView>,
     /// Whether these are all that are still kept.
     refusals_complete: bool,
+    /// Other requests about the same bookings and sagas, such as a cancellation or an operator's
+    /// word: where the story goes on, or came from.
+    related: Vec<RelatedView>,
 }
 
 /// What one request caused, as a tree and in order of time.
@@ -79,6 +83,7 @@ pub(super) async fn correlation(
         return Err(Problem::not_found("correlation_not_found", detail));
     }
     api.open_events(&mut events).await?;
+    let related = api.related(&caller.tenant, id, &events).await?;
     let view = CorrelationView {
         correlation_id: id.0,
         commands: tree(&events, &refusals),
@@ -86,6 +91,7 @@ pub(super) async fn correlation(
         truncated: page.cursor.is_some(),
         refusals,
         refusals_complete,
+        related,
     };
     Ok((api.stamp(&at), Json(view)).into_response())
 }

@@ -21,6 +21,7 @@ pub(crate) mod event;
 mod fold;
 mod history;
 mod refusals;
+mod related;
 mod stream;
 mod telling;
 mod travel;

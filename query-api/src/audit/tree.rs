@@ -33,7 +33,7 @@ pub(super) struct CausedCommand {
     /// Its id.
     command_id: Uuid,
     /// The message that caused it: an event's id, or that of a command whose answer did; its own id
-    /// when the request itself, or a provider's webhook, did. Null where it was not kept.
+    /// when the request itself did, or a provider by itself. Null where it was not kept.
     #[schema(required)]
     causation_id: Option<Uuid>,
     /// Who asked.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use domain::Timestamp;
 use domain::ids::PaymentId;
+use uuid::Uuid;
 
 use super::itineraries::read;
 use super::sagas::SagaState;
@@ -228,6 +229,28 @@ impl ReadQueries {
         };
         let mut snapshot = self.executor.read(&[list.projection], Box::new(plan)).await?;
         Ok(snapshot.rows.remove(0))
+    }
+
+    /// The last request of that kind about a payment, or about one of its refunds (`subject`); open
+    /// or answered.
+    ///
+    /// # Errors
+    /// [`QueryError::Store`].
+    pub async fn provider_request(
+        &self,
+        payment: PaymentId,
+        kind: &'static str,
+        subject: Uuid,
+    ) -> Result<Option<ProviderRequestRow>, QueryError> {
+        let plan = move |states: &[ProjectionState], dialect| {
+            let mut sql = rows_of::<ProviderRequestRow>(states, dialect);
+            sql.push(" WHERE e.payment_id = ").bind(payment.into_value());
+            sql.push(" AND e.kind = ").bind(kind.to_owned().into_value());
+            sql.push(" AND e.subject_id = ").bind(subject.into_value());
+            vec![limited::<ProviderRequestRow>(sql, 1)]
+        };
+        let mut snapshot = self.executor.read(&["provider_requests"], Box::new(plan)).await?;
+        Ok(read::<ProviderRequestRow>(snapshot.rows.remove(0))?.pop())
     }
 
     /// The payment that a provider speaks of, if it is one of ours.
