@@ -230,6 +230,11 @@ impl Switch {
 }
 
 impl Passage<'_> {
+    /// Whether this call alone decides what the circuit does next.
+    pub(super) const fn decides(&self) -> bool {
+        self.probe
+    }
+
     /// Says how the call went.
     pub(super) fn settle(mut self, succeeded: bool) {
         self.settled = true;

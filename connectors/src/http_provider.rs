@@ -142,10 +142,15 @@ impl HttpProvider {
         let timeout = left.min(self.settings.attempt_timeout);
         let sent = self.request(question).timeout(timeout).send().await;
         let outcome = classify(sent, self.settings.answer_bytes_max, done, settled).await;
-        passage.settle(match &outcome {
-            Outcome::Unknown(_) | Outcome::NotTried(Obstacle::NoConnection) => false,
-            Outcome::Done(_) | Outcome::Refused(_) | Outcome::NotTried(_) => true,
-        });
+        match &outcome {
+            Outcome::Unknown(_) | Outcome::NotTried(Obstacle::NoConnection) => {
+                passage.settle(false);
+            }
+            // That it can be read says nothing of whether work can be done: a provider that fails
+            // at every refund, and answers what it is asked about it, would never be left alone.
+            _ if question.method == Method::GET && !passage.decides() => drop(passage),
+            Outcome::Done(_) | Outcome::Refused(_) | Outcome::NotTried(_) => passage.settle(true),
+        }
         outcome
     }
 

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -30,6 +31,9 @@ use crate::word;
 
 /// The ledger of the sandbox inside.
 pub(crate) const SANDBOX_FILE: &str = "sandbox.sqlite";
+
+/// Requests to the provider that are older than this are told of.
+const ANSWER_EXPECTED: Duration = Duration::from_secs(60);
 
 /// What the service adds to this process.
 #[derive(Default)]
@@ -129,12 +133,18 @@ pub(crate) async fn start(parts: Parts<'_>) -> anyhow::Result<Connected> {
 
 /// A provider that is away is no reason to take the service out: what it cannot do waits.
 fn finding(standing: Standing) -> Finding {
-    match (standing.trouble, standing.provider) {
-        (Some(trouble), _) => Finding::Failing(trouble),
-        (None, Some(code)) => Finding::Warning(format!(
+    let waits = standing.oldest_open.filter(|waits| *waits > ANSWER_EXPECTED);
+    match (standing.trouble, standing.provider, waits) {
+        (Some(trouble), _, _) => Finding::Failing(trouble),
+        (None, Some(code), _) => Finding::Warning(format!(
             "the payment provider's last answer: {code}; payments wait for it"
         )),
-        (None, None) => Finding::Passing,
+        // Others may be answered well.
+        (None, None, Some(waits)) => Finding::Warning(format!(
+            "a request to the payment provider has had no answer for {} s; see `waylog saga ls`",
+            waits.as_secs()
+        )),
+        (None, None, None) => Finding::Passing,
     }
 }
 
@@ -232,11 +242,18 @@ mod tests {
     #[test]
     fn a_provider_that_is_away_is_a_warning() {
         let standing = |trouble: Option<&str>, provider| {
-            finding(Standing { trouble: trouble.map(str::to_owned), provider, running: 0 })
+            let trouble = trouble.map(str::to_owned);
+            finding(Standing { trouble, provider, running: 0, oldest_open: None })
+        };
+        let waiting = |seconds| {
+            let oldest_open = Some(Duration::from_secs(seconds));
+            finding(Standing { trouble: None, provider: None, running: 1, oldest_open })
         };
 
         assert!(matches!(standing(None, None), Finding::Passing));
         assert!(matches!(standing(None, Some("provider_away")), Finding::Warning(_)));
         assert!(matches!(standing(Some("no database"), None), Finding::Failing(_)));
+        assert!(matches!(waiting(60), Finding::Passing));
+        assert!(matches!(waiting(61), Finding::Warning(_)), "also where others are answered");
     }
 }

@@ -18,7 +18,9 @@ mod telemetry;
 pub mod webhooks;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use domain::Timestamp;
 use domain::ids::EventId;
 use lanes::{Came, CommandPort, Piece, Rounds, SystemActor, WallClock, WorkList};
 use read_models::ReadQueries;
@@ -44,18 +46,26 @@ pub struct Standing {
     pub provider: Option<&'static str>,
     /// Requests that it works on now.
     pub running: usize,
+    /// How long the oldest request has been without an answer, if one is open.
+    pub oldest_open: Option<Duration>,
 }
 
 /// Works through what the payment provider is to do, until it is stopped.
 pub struct PaymentConnector {
     rounds: Rounds<OpenRequests>,
     provider: Arc<Mutex<Option<&'static str>>>,
+    oldest: Oldest,
+    clock: Arc<dyn WallClock>,
 }
+
+/// When the oldest open request was asked for, as of the last look at the list's beginning.
+type Oldest = Arc<Mutex<Option<Timestamp>>>;
 
 /// The list of what is asked of the provider and not answered.
 struct OpenRequests {
     queries: Arc<ReadQueries>,
     asker: Asker,
+    oldest: Oldest,
 }
 
 impl PaymentConnector {
@@ -69,10 +79,11 @@ impl PaymentConnector {
         settings: ConnectorSettings,
     ) -> Self {
         let rounds = settings.rounds();
-        let standing = Arc::new(Mutex::new(None));
-        let asker = Asker { port, provider, clock, settings, standing: Arc::clone(&standing) };
-        let rounds = Rounds::new(Arc::new(OpenRequests { queries, asker }), rounds);
-        Self { rounds, provider: standing }
+        let (standing, oldest) = (Arc::new(Mutex::new(None)), Oldest::default());
+        let (noted, now) = (Arc::clone(&standing), Arc::clone(&clock));
+        let asker = Asker { port, provider, clock, settings, standing: noted };
+        let list = OpenRequests { queries, asker, oldest: Arc::clone(&oldest) };
+        Self { rounds: Rounds::new(Arc::new(list), rounds), provider: standing, oldest, clock: now }
     }
 
     /// Looks for requests soon after word that there may be some.
@@ -84,10 +95,13 @@ impl PaymentConnector {
     /// How it stands, whenever it is asked.
     pub fn watch(&self) -> impl Fn() -> Standing + Send + Sync + 'static {
         let (rounds, provider) = (self.rounds.watch(), Arc::clone(&self.provider));
+        let (oldest, clock) = (Arc::clone(&self.oldest), Arc::clone(&self.clock));
         move || {
             let lanes::Standing { trouble, running } = rounds();
             let provider = *provider.lock().unwrap_or_else(PoisonError::into_inner);
-            Standing { trouble, provider, running }
+            let oldest = *oldest.lock().unwrap_or_else(PoisonError::into_inner);
+            let oldest_open = oldest.map(|asked_at| between(asked_at, clock.now()));
+            Standing { trouble, provider, running, oldest_open }
         }
     }
 
@@ -96,6 +110,12 @@ impl PaymentConnector {
     pub async fn run(self, stopping: CancellationToken) {
         self.rounds.run(stopping).await;
     }
+}
+
+/// No time at all when clocks disagree.
+fn between(earlier: Timestamp, later: Timestamp) -> Duration {
+    let micros = later.micros().saturating_sub(earlier.micros());
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
 #[async_trait::async_trait]
@@ -113,8 +133,15 @@ impl WorkList for OpenRequests {
         &self,
         after: Option<ProviderCursor>,
     ) -> Result<Piece<ProviderRequestRow, ProviderCursor>, QueryError> {
+        let begins = after.is_none();
         let entries = self.queries.open_provider_requests(after).await?;
         telemetry::open(entries.len());
+        if begins {
+            let oldest = entries.first().map(|row| row.asked_at);
+            *self.oldest.lock().unwrap_or_else(PoisonError::into_inner) = oldest;
+            let now = self.asker.clock.now();
+            telemetry::oldest(oldest.map(|asked_at| between(asked_at, now)));
+        }
         let full = entries.len() == WORK_MAX as usize;
         let more = entries.last().filter(|_| full).map(ProviderCursor::from);
         Ok(Piece { entries, more })

@@ -41,6 +41,22 @@ async fn a_provider_that_keeps_failing_is_left_alone_until_an_operator_or_time_s
 }
 
 #[tokio::test]
+async fn a_provider_that_can_be_read_and_does_no_work_is_left_alone_too() {
+    let world = World::new().await;
+    let client = client(&world, 2, Duration::from_secs(600));
+    let payment = Payment::by("card_approved");
+    world.plan(Operation::Confirm, FaultKind::ErrorBefore, 2);
+
+    let first = client.authorize(&payment.authorize).await;
+    let read = client.look_up(payment.id).await;
+    let second = client.authorize(&payment.authorize).await;
+
+    assert_eq!([first.name(), second.name()], ["unknown"; 2]);
+    assert_eq!(read, Outcome::Done(None));
+    assert_eq!(client.circuit().state(), CircuitState::Open);
+}
+
+#[tokio::test]
 async fn half_open_a_call_that_works_closes_it() {
     let world = World::new().await;
     let client = client(&world, 1, Duration::from_millis(50));
