@@ -82,9 +82,11 @@ impl Candidate {
                         tracing::debug!(reason, "the live generation moved on");
                     }
                     // Asking again cannot help.
-                    Err(error @ (ReadStoreError::Refused(_) | ReadStoreError::Failed(..))) => {
-                        return Err(error.into());
-                    }
+                    Err(
+                        error @ (ReadStoreError::Refused(_)
+                        | ReadStoreError::Damaged(..)
+                        | ReadStoreError::Failed(..)),
+                    ) => return Err(error.into()),
                     Err(error @ ReadStoreError::Unavailable(..)) => self.failed(&error),
                 },
                 Ok(false) => {}

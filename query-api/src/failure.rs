@@ -19,6 +19,14 @@ pub(crate) fn of_query(error: QueryError) -> Problem {
             tracing::warn!(code = error.code(), %error, "a read model did not answer");
             store_away()
         }
+        QueryError::Store(ReadStoreError::Damaged(..)) => {
+            tracing::error!(code = error.code(), %error, "a read model cannot be read");
+            store_away().detail(
+                "Their database is damaged. An operator stops the server, removes its file \
+                 (read.sqlite in the data directory) and starts it again: it is built anew from \
+                 the log.",
+            )
+        }
         QueryError::Store(_) => Problem::defect(&error),
     }
 }
@@ -39,4 +47,21 @@ pub(crate) fn invalid_cursor() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_cursor", "The cursor is of no use here")
         .detail("Send next_cursor of the page before, unchanged, to the list it came from.")
         .field("cursor", "is not a cursor of this list")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_store_is_no_defect_and_names_the_way_out() {
+        let damaged = ReadStoreError::Damaged("malformed".to_owned(), None);
+
+        let problem = of_query(QueryError::Store(damaged));
+
+        assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(problem.code(), "read_store_unavailable");
+        let detail = problem.into_document().detail.unwrap();
+        assert!(detail.contains("removes its file"), "{detail}");
+    }
 }

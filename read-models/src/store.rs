@@ -313,6 +313,12 @@ pub enum ReadStoreError {
     /// and asked again.
     #[error("{0}")]
     Behind(String),
+    /// The store's file is damaged, or no database at all: an operator has to take it away.
+    #[error(
+        "the read store is damaged: {0}; stop the server, remove the file and start it again: it \
+         is built anew from the log"
+    )]
+    Damaged(String, #[source] Option<Box<dyn std::error::Error + Send + Sync>>),
     /// The database said no to a statement of ours.
     #[error("the read store failed: {0}")]
     Failed(String, #[source] Option<Box<dyn std::error::Error + Send + Sync>>),
@@ -343,6 +349,7 @@ impl ReadStoreError {
             Self::Unavailable(..) => "read_store_unavailable",
             Self::Refused(_) => "read_store_refused",
             Self::Behind(_) => "read_store_generation_behind",
+            Self::Damaged(..) => "read_store_damaged",
             Self::Failed(..) => "read_store_failed",
         }
     }

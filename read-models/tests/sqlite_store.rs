@@ -73,14 +73,71 @@ mod away {
         assert!(!world.path().exists());
     }
 
-    #[test]
-    fn a_file_that_is_no_database_is_refused() {
+    /// The file's name with something after it.
+    fn beside(world: &SqliteWorld, suffix: &str) -> std::path::PathBuf {
+        let mut name = world.path().into_os_string();
+        name.push(suffix);
+        name.into()
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_set_aside_and_begun_anew() {
+        let world = SqliteWorld::new();
+        let garbage = "x".repeat(4096);
+        for suffix in ["", "-wal"] {
+            std::fs::write(beside(&world, suffix), &garbage).unwrap();
+        }
+
+        let store = world.open();
+        store.prepare().await.unwrap();
+
+        assert!(store.generations().await.unwrap().is_empty());
+        assert_eq!(std::fs::read_to_string(beside(&world, ".damaged")).unwrap(), garbage);
+        assert!(!std::fs::read(beside(&world, "-wal")).unwrap().starts_with(b"x"));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_not_touched_by_who_only_looks() {
         let world = SqliteWorld::new();
         std::fs::write(world.path(), "x".repeat(4096)).unwrap();
 
-        let failed = SqliteReadStore::open(&world.path(), settings()).err().unwrap();
+        let looked = SqliteReadStore::open_read_only(&world.path(), settings()).unwrap();
 
-        assert!(matches!(failed, ReadStoreError::Failed(..)), "{failed:?}");
+        let damaged = looked.generations().await.unwrap_err();
+        assert!(matches!(damaged, ReadStoreError::Damaged(..)), "{damaged:?}");
+        assert!(damaged.to_string().contains("remove the file"), "{damaged}");
+        assert!(world.path().exists() && !beside(&world, ".damaged").exists());
+    }
+
+    #[tokio::test]
+    async fn a_damaged_page_is_told_as_damage() {
+        let world = SqliteWorld::new();
+        let store = world.open();
+        store.prepare().await.unwrap();
+        load_all(&*store, &[], 1).await.unwrap();
+        drop(store);
+        let connection = rusqlite::Connection::open(world.path()).unwrap();
+        let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'itineraries_g1'";
+        let page: i64 = connection.query_row(root, [], |row| row.get(0)).unwrap();
+        let page = usize::try_from(page).unwrap();
+        drop(connection);
+        let mut bytes = std::fs::read(world.path()).unwrap();
+        bytes[(page - 1) * 4096..page * 4096].fill(0xff);
+        std::fs::write(world.path(), bytes).unwrap();
+
+        let store = world.open();
+
+        let generation =
+            read_models::Generation { projection: "itineraries".to_owned(), number: 1 };
+        let tables = projection("itineraries").tables();
+        let damaged = store.recompute_sums(&generation, tables).await.unwrap_err();
+        assert!(matches!(damaged, ReadStoreError::Damaged(..)), "{damaged:?}");
+        assert_eq!(damaged.code(), "read_store_damaged");
+    }
+
+    fn projection(name: &str) -> Box<dyn read_models::Projection> {
+        let mut all = read_models::projections().into_iter();
+        all.find(|projection| projection.name() == name).unwrap()
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use keys::{
     KeyError, KeyStore, Keyring, KeyringSettings, PostgresKeySettings, PostgresKeyStore,
     SqliteKeyStore,
@@ -47,7 +48,8 @@ pub(crate) fn open(places: &Places) -> anyhow::Result<Stores> {
     let main: Arc<dyn ReadStore> = match &mode {
         Mode::Embedded => {
             let path = places.data_dir.join(READ_FILE);
-            Arc::new(SqliteReadStore::open(&path, SqliteSettings::default())?)
+            let store = SqliteReadStore::open(&path, SqliteSettings::default());
+            Arc::new(store.with_context(|| format!("cannot open {}", path.display()))?)
         }
         Mode::Distributed { postgres, .. } => {
             Arc::new(PostgresReadStore::new(&PostgresSettings::new(postgres.expose()))?)
@@ -70,7 +72,8 @@ pub(crate) fn look(places: &Places) -> anyhow::Result<Stores> {
                 "there are no read models in {} yet: run `waylog serve`",
                 places.data_dir.display()
             );
-            Arc::new(SqliteReadStore::open_read_only(&path, SqliteSettings::default())?)
+            let store = SqliteReadStore::open_read_only(&path, SqliteSettings::default());
+            Arc::new(store.with_context(|| format!("cannot open {}", path.display()))?)
         }
         Mode::Distributed { postgres, .. } => {
             Arc::new(PostgresReadStore::read_only(&PostgresSettings::new(postgres.expose()))?)

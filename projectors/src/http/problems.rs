@@ -27,6 +27,13 @@ impl From<ProjectorError> for Problem {
             ProjectorError::Store(ReadStoreError::Unavailable(..)) => {
                 Self::unavailable("The read store is away.")
             }
+            ProjectorError::Store(damaged @ ReadStoreError::Damaged(..)) => {
+                tracing::error!(code = damaged.code(), error = %damaged, "nothing can be changed");
+                Self::unavailable(
+                    "The read store is damaged. Stop the server, remove the store's file, and \
+                     start it again: the file is built anew from the log.",
+                )
+            }
             ProjectorError::Store(_) => Self::defect(&error),
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! One thread writes, a few read; write-ahead logging lets readers go on while the writer commits.
 //! `synchronous=NORMAL`: a power cut may take the last batches, never part of one, and the log
-//! brings
-//! them back, because rows and vector are of one transaction. The file may be deleted.
+//! brings them back, because rows and vector are of one transaction. The file may be deleted; one
+//! that is damaged is set aside when it is opened, and damage that is met later is told as such.
 
 pub(crate) mod catalog;
 mod ddl;
@@ -11,14 +11,15 @@ mod rows;
 pub(crate) mod threads;
 pub(crate) mod values;
 
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain::PositionVector;
 use rusqlite::{Connection, OpenFlags};
 
 use self::rows::Batch;
-use self::threads::{Threads, unprepared};
+use self::threads::{Threads, damaged, unprepared};
 use crate::check::check_changes;
 use crate::projection::RowKey;
 use crate::store::{
@@ -56,20 +57,36 @@ pub struct SqliteReadStore {
 }
 
 impl SqliteReadStore {
-    /// Opens the file, or creates it.
+    /// Opens the file, or creates it. One that is no database, or whose schema is damaged, is set
+    /// aside as `*.damaged`, in the place of an earlier one, and begun anew: the log has it all.
+    /// Nobody else may use the file meanwhile.
     ///
     /// # Errors
-    /// [`ReadStoreError`], when the file cannot be opened or is no database.
+    /// [`ReadStoreError`], when the file cannot be opened.
     pub fn open(path: &Path, settings: SqliteSettings) -> Result<Self, ReadStoreError> {
         // Waiting for a lock ends before the caller's deadline does, so that the reason is told.
         let busy = settings.deadline / 2;
-        let open = || {
+        let open = || -> rusqlite::Result<Connection> {
             let connection = Connection::open(path)?;
             connection.busy_timeout(busy)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "NORMAL")?;
             Ok(connection)
         };
+        let whole = || open()?.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+        if let Err(error) = whole()
+            && damaged(&error)
+        {
+            let aside = set_aside(path).map_err(|cause| {
+                let what = format!("{}, which cannot be set aside: {cause}", path.display());
+                ReadStoreError::Damaged(what, Some(error.into()))
+            })?;
+            let (file, aside) = (path.display(), aside.display());
+            tracing::warn!(
+                %file, %aside,
+                "the read models' file is damaged: it is set aside, and they are built anew"
+            );
+        }
         Self::on(open, settings)
     }
 
@@ -90,6 +107,24 @@ impl SqliteReadStore {
         let scanner = Threads::start("read-store-scanner", 1, &open)?;
         Ok(Self { writer, scanner, settings })
     }
+}
+
+/// Renames the file and what belongs to it. The write-ahead log goes first: it must never be taken
+/// for one of the file that comes after.
+fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let with = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    for suffix in ["-wal", "-shm", ""] {
+        let (from, to) = (with(suffix), with(&format!(".damaged{suffix}")));
+        match std::fs::rename(&from, &to) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            renamed => renamed?,
+        }
+    }
+    Ok(with(".damaged"))
 }
 
 fn reading(path: &Path, busy: Duration) -> rusqlite::Result<Connection> {

@@ -108,6 +108,9 @@ fn ended() -> ReadStoreError {
 
 /// What an error of `SQLite` means to a caller.
 pub(crate) fn fault(error: rusqlite::Error) -> ReadStoreError {
+    if damaged(&error) {
+        return ReadStoreError::Damaged(error.to_string(), Some(error.into()));
+    }
     let away = matches!(
         error.sqlite_error_code(),
         Some(
@@ -124,6 +127,12 @@ pub(crate) fn fault(error: rusqlite::Error) -> ReadStoreError {
     } else {
         ReadStoreError::Failed(error.to_string(), Some(error.into()))
     }
+}
+
+/// Whether the file holds what `SQLite` never wrote.
+pub(super) fn damaged(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 /// A table that is missing: nobody has prepared the file yet. Asking again helps.
