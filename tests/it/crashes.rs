@@ -45,6 +45,25 @@ fn everything_comes_back_without_the_read_database() {
 }
 
 #[test]
+fn everything_comes_back_when_the_read_database_is_garbage() {
+    let mut world = World::embedded();
+    let load = Load::start(&[world.client()], 4);
+    assert!(eventually(Duration::from_secs(30), || load.acknowledged() > 50));
+    let known = load.finish();
+    let file = world.dir.path().join("origin/data/read.sqlite");
+
+    assert!(world.take("origin").terminate().success());
+    std::fs::write(&file, "garbage".repeat(1_000)).unwrap();
+    world.start("origin", &[]);
+
+    holds_exactly(&world.client(), &known);
+    let kept = std::fs::read_to_string(file.with_extension("sqlite.damaged")).unwrap();
+    assert!(kept.starts_with("garbage"));
+    let said = std::fs::read_to_string(world.dir.path().join("origin/stderr.log")).unwrap();
+    assert!(said.contains("read.sqlite.damaged"), "it is told where the damaged file is");
+}
+
+#[test]
 fn the_other_instance_goes_on_when_an_owner_is_killed() {
     let Some(mut world) = World::distributed() else { return skipped() };
     let commands = ["command-1", "command-2"].map(|name| Client::to(world.url(name)));
