@@ -125,8 +125,7 @@ fn operated(world: &World, client: &Client) {
     let closed = said(&["circuit", "reset", "payments", "--yes"]);
     let nobody = client.send("POST", &reset("nobody"), &[], None).unwrap();
 
-    let all = ["payments", "mail", "messages"].iter().all(|one| listed.1.contains(one));
-    assert!(listed.0 == Some(0) && all, "{listed:?}");
+    assert!(listed.0 == Some(0) && listed.1.contains("payments"), "{listed:?}");
     assert_eq!((refused.status, refused.code()), (403, "forbidden"));
     assert_eq!(planned.0, Some(1), "nothing is done without `--yes`");
     assert!(closed.0 == Some(0) && closed.1.contains("\"closed\""), "{closed:?}");
