@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::PositionVector;
 use event_log::{EventLog, LogError, LogReader, LogRecord};
@@ -97,6 +97,8 @@ pub(crate) struct ReadLoop {
     /// Partitions that a corrupt log keeps from going on, and how far they were read: the trouble
     /// is not over because others go on.
     stuck: Vec<(u32, Option<i64>)>,
+    /// When records came last, or the reader was looked after.
+    heard_at: Instant,
     backoff: Backoff,
 }
 
@@ -117,6 +119,7 @@ impl ReadLoop {
             at: start,
             pending: VecDeque::new(),
             stuck: Vec::new(),
+            heard_at: Instant::now(),
             backoff,
         }
     }
@@ -125,8 +128,16 @@ impl ReadLoop {
     pub(crate) fn next(&mut self) -> Option<Chunk> {
         if self.pending.is_empty() {
             match self.poll() {
-                Ok(records) => self.pending.extend(records),
+                Ok(records) => {
+                    if records.is_empty() {
+                        self.look_after();
+                    } else {
+                        self.heard_at = Instant::now();
+                    }
+                    self.pending.extend(records);
+                }
                 Err(error) => {
+                    self.look_after();
                     // After any other failure the reader may not be used again.
                     if !matches!(error, LogError::Unavailable { .. }) {
                         self.reader = None;
@@ -140,6 +151,20 @@ impl ReadLoop {
             }
         }
         self.decode()
+    }
+
+    /// Takes another reader when this one has been silent for long and the log has more: a client
+    /// of Kafka has been seen to fetch nothing any more after its broker had stood still.
+    fn look_after(&mut self) {
+        if self.heard_at.elapsed() < self.reading.settings.silence_max {
+            return;
+        }
+        self.heard_at = Instant::now();
+        let behind = self.behind();
+        if self.reader.is_some() && !behind.is_empty() {
+            tracing::warn!(?behind, "the log has more and its reader is silent; taking another");
+            self.reader = None;
+        }
     }
 
     fn poll(&mut self) -> Result<Vec<LogRecord>, LogError> {

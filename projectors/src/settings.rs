@@ -14,6 +14,8 @@ pub struct ProjectorSettings {
     /// Longest wait for the first record of a poll; also how soon a reader notices that it shall
     /// end.
     pub poll_wait: Duration,
+    /// How long a reader may bring nothing while the log has more, until another takes its place.
+    pub silence_max: Duration,
     /// How long one slow projection may hold up the shared reader in all before it falls off to a
     /// reader of its own; restored whenever it has emptied its queue.
     pub stall_max: Duration,
@@ -55,6 +57,7 @@ impl Default for ProjectorSettings {
             chunk_bytes_max: 1024 * 1024,
             chunks_waiting_max: 16,
             poll_wait: Duration::from_millis(100),
+            silence_max: Duration::from_secs(10),
             stall_max: Duration::from_secs(1),
             join_distance_offsets: 2_000,
             gather_max: Duration::from_millis(250),

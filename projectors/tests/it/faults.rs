@@ -27,6 +27,22 @@ async fn a_store_that_was_away_is_caught_up_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_falls_silent_is_replaced() {
+    let mut world = World::new().await;
+    world.append_trips(3, 4);
+    let running = world.start(vec![registered("itineraries")]);
+    caught_up(&running, "itineraries", &world).await;
+
+    world.log.silence_readers();
+    world.append_trips(3, 4);
+
+    caught_up(&running, "itineraries", &world).await;
+    let projection = registered("itineraries");
+    world.check(&*projection, 1, &world.expected(&*projection)).await;
+    stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_is_away_at_the_start_is_waited_for() {
     let mut world = World::new().await;
     world.append_trips(2, 2);

@@ -50,6 +50,9 @@ struct Shared {
     records: Mutex<Vec<LogRecord>>,
     appended: Condvar,
     away: AtomicBool,
+    /// Readers that were made before so many others bring nothing any more.
+    silenced: AtomicU64,
+    readers: AtomicU64,
 }
 
 impl MemoryLog {
@@ -59,6 +62,11 @@ impl MemoryLog {
 
     pub(crate) fn away(&self, away: bool) {
         self.shared.away.store(away, Ordering::SeqCst);
+    }
+
+    /// Whoever reads now will bring nothing any more, and say nothing of it.
+    pub(crate) fn silence_readers(&self) {
+        self.shared.silenced.store(self.shared.readers.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
     pub(crate) fn append(&self, event: &RecordedEvent, decoder: &Decoder) {
@@ -104,12 +112,18 @@ struct MemoryReader {
     partitions: Vec<u32>,
     /// Where in the list of all records it stands.
     index: usize,
+    /// Which reader of the log it is.
+    number: u64,
 }
 
 impl LogReader for MemoryReader {
     fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<LogRecord>, LogError> {
         available(&self.shared)?;
         let mut records = self.shared.records.lock().unwrap();
+        if self.number < self.shared.silenced.load(Ordering::SeqCst) {
+            drop(self.shared.appended.wait_timeout(records, wait).unwrap());
+            return Ok(Vec::new());
+        }
         if records.len() == self.index {
             records = self.shared.appended.wait_timeout(records, wait).unwrap().0;
         }
@@ -151,6 +165,7 @@ impl EventLog for MemoryLog {
             at: start.clone(),
             partitions: partitions.to_vec(),
             index: 0,
+            number: self.shared.readers.fetch_add(1, Ordering::SeqCst),
         }))
     }
 

@@ -38,6 +38,7 @@ pub(crate) fn settings() -> ProjectorSettings {
         batch_events_max: 20,
         rebuild_batch_events_max: 50,
         poll_wait: Duration::from_millis(5),
+        silence_max: Duration::from_millis(50),
         backoff_min: Duration::from_millis(2),
         backoff_max: Duration::from_millis(40),
         end_interval: Duration::from_millis(5),
