@@ -381,6 +381,5 @@ fn now() -> Timestamp {
 }
 
 fn seconds_since(instant: Timestamp) -> f64 {
-    let micros = now().micros().saturating_sub(instant.micros());
-    Duration::from_micros(u64::try_from(micros).unwrap_or(0)).as_secs_f64()
+    now().since(instant).as_secs_f64()
 }

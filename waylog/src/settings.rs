@@ -7,6 +7,7 @@ mod sagas;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use event_log::EmbeddedOptions;
 use service_kit::config::{AuthSection, HttpSection, TelemetrySection};
 use service_kit::secret::ConnectionUrl;
 
@@ -195,10 +196,11 @@ impl Places {
 }
 
 impl Places {
-    /// How many partitions and shards the log has. On one disk more shards would only split the
-    /// group commits.
+    /// How many partitions and shards the log has.
     pub(crate) fn shape(&self) -> (u32, u32) {
-        let (partitions, shards) = if self.kafka_brokers.is_some() { (8, 2) } else { (4, 1) };
+        let alone = EmbeddedOptions::default();
+        let (partitions, shards) =
+            if self.kafka_brokers.is_some() { (8, 2) } else { (alone.partitions, alone.shards) };
         (self.partitions.unwrap_or(partitions), self.shards.unwrap_or(shards))
     }
 }

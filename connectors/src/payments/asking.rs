@@ -8,13 +8,13 @@ use domain::ids::CommandId;
 use domain::money::Money;
 use domain::payment::Command as Payment;
 use domain::{Category, Command, StreamName, Timestamp, derive};
-use lanes::{Came, Cause, CommandError, CommandPort, WallClock};
+use lanes::{Came, CommandError, CommandPort, WallClock};
 use read_models::projections::ProviderRequestRow;
 use service_kit::crash_point;
 
 use super::answers::Asked;
 use super::settings::ConnectorSettings;
-use super::{ACTOR, telemetry};
+use super::{ACTOR, cause, telemetry};
 use crate::payment_provider::{
     Authorize, Capture, KnownPayment, Outcome, PaymentProvider, Receipt, RefundPayment, Void,
 };
@@ -136,12 +136,7 @@ impl Asker {
     async fn record(&self, row: &ProviderRequestRow, said: Vec<Payment>) -> Came {
         let stream = StreamName::new(Category::Payment, row.payment_id.0);
         let asked_by = row.asked_by.0;
-        let cause = Cause {
-            tenant: row.tenant.clone(),
-            correlation_id: row.correlation_id,
-            causation_id: asked_by,
-            traceparent: row.traceparent.clone(),
-        };
+        let cause = cause(row);
         for command in said {
             let name = command.name();
             let command = Command::Payment(command);

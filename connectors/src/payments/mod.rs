@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use domain::Timestamp;
 use domain::ids::EventId;
-use lanes::{Came, CommandPort, Piece, Rounds, SystemActor, WallClock, WorkList};
+use lanes::{Came, Cause, CommandPort, Piece, Rounds, SystemActor, WallClock, WorkList};
 use read_models::ReadQueries;
 use read_models::projections::ProviderRequestRow;
 use read_models::queries::{ProviderCursor, QueryError, WORK_MAX};
@@ -100,7 +100,7 @@ impl PaymentConnector {
             let lanes::Standing { trouble, running } = rounds();
             let provider = *provider.lock().unwrap_or_else(PoisonError::into_inner);
             let oldest = *oldest.lock().unwrap_or_else(PoisonError::into_inner);
-            let oldest_open = oldest.map(|asked_at| between(asked_at, clock.now()));
+            let oldest_open = oldest.map(|asked_at| clock.now().since(asked_at));
             Standing { trouble, provider, running, oldest_open }
         }
     }
@@ -112,10 +112,14 @@ impl PaymentConnector {
     }
 }
 
-/// No time at all when clocks disagree.
-fn between(earlier: Timestamp, later: Timestamp) -> Duration {
-    let micros = later.micros().saturating_sub(earlier.micros());
-    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+/// Why what the provider says of a request is recorded.
+fn cause(asked: &ProviderRequestRow) -> Cause {
+    Cause {
+        tenant: asked.tenant.clone(),
+        correlation_id: asked.correlation_id,
+        causation_id: asked.asked_by.0,
+        traceparent: asked.traceparent.clone(),
+    }
 }
 
 #[async_trait::async_trait]
@@ -140,7 +144,7 @@ impl WorkList for OpenRequests {
             let oldest = entries.first().map(|row| row.asked_at);
             *self.oldest.lock().unwrap_or_else(PoisonError::into_inner) = oldest;
             let now = self.asker.clock.now();
-            telemetry::oldest(oldest.map(|asked_at| between(asked_at, now)));
+            telemetry::oldest(oldest.map(|asked_at| now.since(asked_at)));
         }
         let full = entries.len() == WORK_MAX as usize;
         let more = entries.last().filter(|_| full).map(ProviderCursor::from);

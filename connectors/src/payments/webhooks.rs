@@ -18,13 +18,13 @@ use domain::{Category, Command, StreamName, derive};
 use http::{HeaderMap, StatusCode};
 use lanes::{Cause, CommandError, CommandPort, WallClock};
 use read_models::ReadQueries;
-use read_models::projections::ProviderRequestRow;
+use read_models::queries::QueryError;
 use service_kit::Problem;
 use service_kit::json::read_body;
 
 use super::answers::{answered, of_webhook};
 use super::disbelief::Disbelief;
-use super::{ACTOR, telemetry};
+use super::{ACTOR, cause, telemetry};
 use crate::payment_provider::webhook::{
     ProviderEvent, SIGNATURE_HEADER, WebhookError, WebhookVerifier,
 };
@@ -96,46 +96,39 @@ impl Webhooks {
             tracing::debug!(id, "a webhook does not concern us");
             return Ok("ignored");
         };
-        let found = self.queries.provider_payment(payment).await.map_err(|error| {
+        let command_id = CommandId(derive::id("provider-event", None, &[id.as_bytes()]));
+        let found = self.cause(payment, &command, command_id).await.map_err(|error| {
             tracing::warn!(id, code = error.code(), %error, "a webhook's payment is not found now");
             Problem::unavailable("The payment cannot be looked up now.")
         })?;
-        let Some(row) = found else {
+        let Some(cause) = found else {
             // Nothing is asked of a provider before it is in the log: not ours, or not read yet.
             tracing::warn!(id, payment_id = %payment.0, "a webhook names a payment not known here");
             return Err(Problem::not_found("payment_not_found", "There is no such payment."));
         };
-        let command_id = CommandId(derive::id("provider-event", None, &[id.as_bytes()]));
-        let cause = match self.asked(payment, &command).await? {
-            Some(asked) => Cause {
-                tenant: asked.tenant,
-                correlation_id: asked.correlation_id,
-                causation_id: asked.asked_by.0,
-                traceparent: asked.traceparent,
-            },
-            // The provider did it by itself.
-            None => Cause {
-                tenant: row.tenant,
-                correlation_id: row.correlation_id,
-                causation_id: command_id.0,
-                traceparent: None,
-            },
-        };
         self.record(&id, payment, command, command_id, &cause).await
     }
 
-    /// What the fact answers, if we have asked for it.
-    async fn asked(
+    /// The request that the fact answers, or the payment itself where the provider acted on its
+    /// own; nothing when there is no such payment.
+    async fn cause(
         &self,
         payment: PaymentId,
         fact: &Payment,
-    ) -> Result<Option<ProviderRequestRow>, Problem> {
-        let Some((kind, subject)) = answered(payment, fact) else { return Ok(None) };
-        let found = self.queries.provider_request(payment, kind, subject).await;
-        found.map_err(|error| {
-            tracing::warn!(code = error.code(), %error, "a webhook's request is not found now");
-            Problem::unavailable("The payment cannot be looked up now.")
-        })
+        command_id: CommandId,
+    ) -> Result<Option<Cause>, QueryError> {
+        if let Some((kind, subject)) = answered(payment, fact)
+            && let Some(asked) = self.queries.provider_request(payment, kind, subject).await?
+        {
+            return Ok(Some(cause(&asked)));
+        }
+        let known = self.queries.provider_payment(payment).await?;
+        Ok(known.map(|row| Cause {
+            tenant: row.tenant,
+            correlation_id: row.correlation_id,
+            causation_id: command_id.0,
+            traceparent: None,
+        }))
     }
 
     async fn record(

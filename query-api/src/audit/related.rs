@@ -1,7 +1,7 @@
 //! Other requests about what one request began: a cancellation, an operator's word to a saga. Each
 //! has a correlation id of its own; this is how a reader gets from one to the others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use domain::ids::CorrelationId;
 use domain::{Category, StreamName, Tenant};
@@ -20,7 +20,7 @@ const STREAMS_MAX: usize = 16;
 const PAGES_MAX: usize = 5;
 
 /// Another request about the same booking or saga.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RelatedView {
     /// Its correlation id.
     correlation_id: Uuid,
@@ -46,34 +46,28 @@ impl QueryApi {
         own: CorrelationId,
         events: &[EventView],
     ) -> Result<Vec<RelatedView>, Problem> {
-        let parse = |event: &EventView| event.stream.parse::<StreamName>().ok();
-        let streams: BTreeSet<String> = events
+        let streams: BTreeSet<StreamName> = events
             .iter()
-            .filter_map(parse)
+            .filter_map(|event| event.stream.parse::<StreamName>().ok())
             .filter(|stream| matches!(stream.category, Category::Booking | Category::Saga))
-            .map(|stream| stream.to_string())
             .collect();
-        let mut found: BTreeMap<Uuid, RelatedView> = BTreeMap::new();
-        for stream in streams.iter().take(STREAMS_MAX).filter_map(|name| name.parse().ok()) {
+        let mut related: Vec<RelatedView> = Vec::new();
+        for stream in streams.into_iter().take(STREAMS_MAX) {
             let mut page = PageRequest { limit: LIMIT_MAX, cursor: None };
             for _ in 0..PAGES_MAX {
                 let answer = self.0.queries.stream_events(tenant, stream, &page).await;
                 let answer = answer.map_err(failure::of_query)?.value;
-                for row in answer.items.into_iter().filter(|row| row.correlation_id != own) {
-                    let view = RelatedView::of(row);
-                    let first = found.entry(view.correlation_id).or_insert_with(|| view.clone());
-                    if view.time < first.time {
-                        *first = view;
-                    }
-                }
+                let others = answer.items.into_iter().filter(|row| row.correlation_id != own);
+                related.extend(others.map(RelatedView::of));
                 page.cursor = answer.next_cursor;
                 if page.cursor.is_none() {
                     break;
                 }
             }
         }
-        let mut related: Vec<RelatedView> = found.into_values().collect();
         related.sort_by(|one, other| one.time.cmp(&other.time));
+        let mut seen = BTreeSet::new();
+        related.retain(|one| seen.insert(one.correlation_id));
         Ok(related)
     }
 }

@@ -40,6 +40,14 @@ pub(crate) fn waylog() -> Command {
     command
 }
 
+/// `waylog serve` with its files there.
+fn serving(dir: &Path, settings: &[(String, String)], listen: &str) -> Command {
+    let mut command = waylog();
+    command.args(["serve", "--listen", listen, "--data-dir"]).arg(dir.join("data"));
+    command.envs(settings.iter().map(|(name, value)| (name, value)));
+    command
+}
+
 /// A serving process.
 pub(crate) struct Process {
     child: Child,
@@ -60,9 +68,8 @@ impl Process {
         listen: &str,
         flags: Vec<String>,
     ) -> Self {
-        let mut command = waylog();
-        command.args(["serve", "--listen", listen, "--data-dir"]).arg(dir.join("data"));
-        command.args(&flags).envs(settings.iter().map(|(name, value)| (name, value)));
+        let mut command = serving(dir, settings, listen);
+        command.args(&flags);
         let mut process = Self::start(dir, command);
         process.flags = flags;
         process
@@ -71,9 +78,7 @@ impl Process {
     /// Starts `waylog serve`, which does not come to serve: its exit code, and the end of its log.
     pub(crate) fn refused(dir: &Path, settings: &[(String, String)]) -> (Option<i32>, String) {
         let log = dir.join("stderr.log");
-        let mut command = waylog();
-        command.args(["serve", "--listen", ANYWHERE, "--data-dir"]).arg(dir.join("data"));
-        command.envs(settings.iter().map(|(name, value)| (name, value)));
+        let mut command = serving(dir, settings, ANYWHERE);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
         let process = Self { child, url: String::new(), log: log.clone(), flags: Vec::new() };

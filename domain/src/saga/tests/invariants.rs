@@ -195,6 +195,19 @@ fn event_mut<'a, E>(
     log.get_mut(&stream).unwrap().iter_mut().find_map(|(_, event)| of(event)).unwrap()
 }
 
+/// The seat of the second line is anybody's again.
+fn take_back(log: &mut Log) {
+    let held = held(log);
+    let returned = OfferReturned {
+        offer_id: held.offer_id,
+        hold_id: held.hold_id,
+        claim: Some(held.claim),
+        returned_at: Timestamp::default(),
+        valid_until: Timestamp::default(),
+    };
+    append(log, offer_stream(2), returned);
+}
+
 /// The hold of booking 1 on the offer with seats.
 fn held(log: &Log) -> OfferHeld {
     let events = log[&offer_stream(2)].iter();
@@ -312,15 +325,7 @@ fn a_confirmed_booking_that_is_not_paid_is_found() {
 #[test]
 fn a_confirmed_booking_that_lost_its_seat_is_found() {
     let found = planted(|log| {
-        let held = held(log);
-        let returned = OfferReturned {
-            offer_id: held.offer_id,
-            hold_id: held.hold_id,
-            claim: Some(held.claim),
-            returned_at: Timestamp::default(),
-            valid_until: Timestamp::default(),
-        };
-        append(log, offer_stream(2), returned);
+        take_back(log);
     });
 
     expect(&found, Check::Bookings, booking_stream(1), &["0 of 1 places of line 2 are sold"]);
@@ -493,15 +498,7 @@ fn a_step_that_was_settled_by_hand_excuses_nothing_else() {
         settle_by_hand(log, derive::trip_saga(booking_id(1)), "capture");
         log.get_mut(&payment_stream(1)).unwrap().pop();
         log.get_mut(&payment_stream(1)).unwrap().pop();
-        let held = held(log);
-        let returned = OfferReturned {
-            offer_id: held.offer_id,
-            hold_id: held.hold_id,
-            claim: Some(held.claim),
-            returned_at: Timestamp::default(),
-            valid_until: Timestamp::default(),
-        };
-        append(log, offer_stream(2), returned);
+        take_back(log);
     });
 
     let of = |kind| {
