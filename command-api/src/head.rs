@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use service_kit::auth::{Identity, Role, Roles};
 use service_kit::idempotency_key::IdempotencyKey;
 use service_kit::if_match::IfMatch;
-use service_kit::{Problem, RequestContext, json};
+use service_kit::{Problem, Query, RequestContext, json};
 
 use crate::CommandApi;
 use crate::refused;
@@ -34,6 +34,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Head {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let identity = Identity::from_request_parts(parts, state).await?;
         let Ok(context) = RequestContext::from_request_parts(parts, state).await;
+        // No command reads a parameter, and no fingerprint covers one.
+        let Query(Nothing {}) = Query::from_request_parts(parts, state).await?;
         Ok(Self {
             method: parts.method.clone(),
             context,
@@ -89,7 +91,7 @@ impl<S: Sync> FromRequest<S> for NoBody {
     }
 }
 
-/// An object without members.
+/// No members, and no parameters.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}

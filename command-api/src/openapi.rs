@@ -11,8 +11,8 @@ pub(crate) struct Refusals;
 const REFUSALS: &[(&str, &str)] = &[
     (
         "400",
-        "Malformed: JSON, a field's type, an unknown field, a header; a body other than `{}` where \
-         none is described",
+        "Malformed: JSON, a field's type, an unknown field, a header; a query parameter, or a body \
+         other than `{}` where none is described",
     ),
     ("401", "Not authenticated"),
     ("403", "The caller may not do this"),

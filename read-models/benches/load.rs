@@ -9,12 +9,10 @@
 #![expect(clippy::print_stdout, reason = "a benchmark's answer goes to standard output")]
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at the first surprise")]
 
-use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use domain::RecordedEvent;
-use futures::{SinkExt as _, TryStreamExt as _};
+use read_models::postgres::{Copied, copy_again};
 use read_models::testing::loader::{Loader, index};
 use read_models::testing::samples::{
     SampleLog, activity_added, any_event, commented, created, invited, joined,
@@ -101,47 +99,27 @@ async fn sqlite(events: &[RecordedEvent]) {
     store.prepare().await.unwrap();
     for projection in projections() {
         let time = load(&*store, &*projection, events).await;
-        println!("sqlite   {:<14} {}", projection.name(), rate(events.len(), time));
+        println!("sqlite   {:<14} {}", projection.name(), rate(events.len() as u64, time));
     }
 }
 
 async fn postgres(world: &PostgresWorld, events: &[RecordedEvent]) {
     let store = world.open();
     store.prepare().await.unwrap();
-    let url = &world.settings().url;
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
-    let running = tokio::spawn(connection);
-    client.batch_execute("SET synchronous_commit = off").await.unwrap();
     for projection in projections() {
         let time = load(&*store, &*projection, events).await;
         let name = projection.name();
-        println!("postgres {name:<14} {}", rate(events.len(), time));
-        let copied = generation(&*projection, 3);
-        store.create(&copied, projection.version(), projection.tables()).await.unwrap();
-        index(&*store, &copied, projection.tables()).await.unwrap();
-        let (mut copying, mut rows) = (Duration::ZERO, 0);
-        for table in projection.tables().iter().map(|table| table.name) {
-            let out =
-                client.copy_out(&format!("COPY \"{table}_g2\" TO STDOUT BINARY")).await.unwrap();
-            let data: Vec<Bytes> = pin!(out).try_collect().await.unwrap();
-            let start = Instant::now();
-            let sql = format!("COPY \"{table}_g3\" FROM STDIN BINARY");
-            let mut sink = pin!(client.copy_in(&sql).await.unwrap());
-            for chunk in data {
-                sink.feed(chunk).await.unwrap();
-            }
-            rows += usize::try_from(sink.finish().await.unwrap()).unwrap();
-            copying += start.elapsed();
-        }
+        println!("postgres {name:<14} {}", rate(events.len() as u64, time));
+        let rebuilt = generation(&*projection, 2);
+        let Copied { rows, time: copying } =
+            copy_again(world.settings(), &rebuilt, projection.tables()).await.unwrap();
         let share = 100.0 * copying.as_secs_f64() / time.as_secs_f64();
         println!("         COPY of the {rows} rows: {}", rate(rows, copying));
         println!("         the rebuild runs at {share:.0} % of COPY's rate over the same rows");
     }
-    drop(client);
-    running.await.unwrap().unwrap();
 }
 
-fn rate(count: usize, time: Duration) -> String {
+fn rate(count: u64, time: Duration) -> String {
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let per_second = count as f64 / time.as_secs_f64();
     format!("{count} in {:.2} s = {per_second:.0}/s", time.as_secs_f64())

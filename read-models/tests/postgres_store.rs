@@ -14,6 +14,7 @@ read_models::look_ups_contract!(world);
 mod server {
     use std::time::{Duration, Instant};
 
+    use read_models::postgres::copy_again;
     use read_models::testing::loader::{Loader, index, load_all};
     use read_models::testing::samples::{SampleLog, created};
     use read_models::testing::worlds::{PostgresWorld, SqliteWorld, StoreWorld};
@@ -46,6 +47,28 @@ mod server {
         let store = PostgresReadStore::new(&settings).unwrap();
         let start = Instant::now();
         (store.generations().await.unwrap_err(), start.elapsed())
+    }
+
+    #[tokio::test]
+    async fn rows_are_copied_once_more_and_nothing_of_it_is_left() {
+        let Some(world) = PostgresWorld::new().await else { return };
+        let store = world.open();
+        store.prepare().await.unwrap();
+        let audit = projections().into_iter().find(|known| known.name() == "audit").unwrap();
+        load_all(&*store, &events(), 16).await.unwrap();
+        let generation = Generation { projection: "audit".to_owned(), number: 1 };
+        // Of a run that was killed.
+        let left = "CREATE TABLE audit_events_g1_copy (n int)";
+        let client = client(&world).await;
+        client.batch_execute(left).await.unwrap();
+
+        let copied = copy_again(world.settings(), &generation, audit.tables()).await.unwrap();
+
+        assert_eq!(copied.rows, 40);
+        let sql = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() \
+                   AND tablename LIKE '%\\_copy'";
+        let left: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
+        assert_eq!(left, 0);
     }
 
     #[tokio::test]

@@ -136,7 +136,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Commands that take no body, with every kind of one.
+/// Commands that take no body, with every kind of one; and with a parameter.
 fn without_bodies() -> Vec<Case> {
     let id = Uuid::now_v7();
     let routes = [
@@ -172,10 +172,12 @@ fn without_bodies() -> Vec<Case> {
         };
         let refused =
             bodies().map(|(name, body, status, code)| case(name, path.clone(), body, status, code));
+        let parameter = format!("{path}?foo=bar");
         let mut typed =
-            case("untyped nothing", path, b"{}".to_vec(), 415, "unsupported_media_type");
+            case("untyped nothing", path.clone(), b"{}".to_vec(), 415, "unsupported_media_type");
         typed.headers.push(("content-type", "text/plain"));
         cases.extend(refused);
+        cases.push(case("an unknown parameter", parameter, vec![], 400, "invalid_parameter"));
         cases.push(typed);
     }
     cases.push(Case {
@@ -187,5 +189,9 @@ fn without_bodies() -> Vec<Case> {
         status: 400,
         code: "invalid_field",
     });
+    let mut parameter =
+        create("a parameter beside a body", trip().to_string(), 400, "invalid_parameter");
+    parameter.path.push_str("?foo=bar");
+    cases.push(parameter);
     cases
 }

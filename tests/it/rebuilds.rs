@@ -17,6 +17,29 @@ fn every_projection_is_rebuilt_equal_while_commands_flow_embedded() {
 fn every_projection_is_rebuilt_equal_while_commands_flow_distributed() {
     let Some(world) = World::selling() else { return skipped() };
     rebuilt_under_load(&world, &["command-1", "command-2"], "projectors");
+    measured_beside_copy(&world);
+}
+
+/// The rate of a rebuild beside that of COPY, for the same rows; nothing of it is left behind.
+fn measured_beside_copy(world: &World) {
+    let url = world.url("projectors");
+    let show = || -> Value {
+        let shown = world.run(&["projection", "show", "audit", "--url", url]);
+        serde_json::from_slice(&shown.stdout).unwrap()
+    };
+    let before = show();
+
+    let bench = ["bench", "rebuild", "--projection", "audit", "--url", url, "--json"];
+    let measured = world.run(&bench);
+
+    let said = String::from_utf8_lossy(&measured.stderr);
+    assert!(measured.status.success(), "{said}");
+    let figures: Value = serde_json::from_slice(&measured.stdout).unwrap();
+    assert_eq!(figures["verdict"], "equal", "{figures:#}");
+    assert!(figures["copy"]["rows"].as_u64().unwrap() > 300, "{figures:#}");
+    assert!(figures["copy"]["share_of_copy"].as_f64().unwrap() > 0.0, "{figures:#}");
+    let lives = |shown: &Value| shown["generation"].clone();
+    assert_eq!(lives(&show()), lives(&before));
 }
 
 /// Three bookings of a flight to a destination that is described; gives the flight, and the day of

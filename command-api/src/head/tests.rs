@@ -1,7 +1,7 @@
-//! Commands that say all in their path, and which bodies may come with them.
+//! Commands that say all in their path, and what may come beside it.
 
 use axum::body::Body;
-use http::Request;
+use http::{Request, StatusCode};
 use service_kit::auth::DEV_ACCOUNT;
 use service_kit::json::BODY_BYTES_MAX;
 
@@ -88,5 +88,22 @@ async fn anything_else_is_refused_as_it_is_everywhere() {
             assert_eq!(body(answer).await["code"], *code, "{method} {path}");
             assert!(world.nothing_sent(), "{method} {path} {code}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_that_no_command_reads_is_named() {
+    for (method, path, status) in routes() {
+        let world = World::accepting();
+
+        let answer = world.send(method, &format!("{path}?foo=bar"), "").await;
+
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{method} {path}");
+        let problem = body(answer).await;
+        assert_eq!(problem["code"], "invalid_parameter");
+        assert_eq!(problem["errors"][0]["field"], "foo");
+        assert!(world.nothing_sent());
+        let plain = world.send(method, &format!("{path}?"), "").await;
+        assert_eq!(plain.status().as_u16(), status, "{method} {path}");
     }
 }

@@ -6,6 +6,7 @@
 //! brings them back. Creating, switching and dropping wait for it.
 
 pub(crate) mod catalog;
+mod copying;
 pub(crate) mod ddl;
 pub(crate) mod pool;
 mod rows;
@@ -13,6 +14,7 @@ pub(crate) mod values;
 
 use domain::PositionVector;
 
+pub use self::copying::{Copied, copy_again};
 use self::pool::Connections;
 pub use self::pool::PostgresSettings;
 use self::pool::switched;

@@ -2,7 +2,7 @@
 //!
 //! Machines are noisy, so a figure is worth something beside another one of the same run: `append`
 //! measures durable commands beside requests that the same server parses and refuses at conversion,
-//! `hot` measures one itinerary beside many.
+//! `hot` measures one itinerary beside many, `rebuild` a projection beside COPY of its rows.
 
 mod load;
 mod plans;
@@ -19,8 +19,6 @@ use serde_json::json;
 use load::Shape;
 pub(crate) use load::{Measured, Trouble};
 
-use crate::server::ServerArgs;
-
 /// What to measure.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Bench {
@@ -31,16 +29,7 @@ pub(crate) enum Bench {
     /// Reads of single itineraries.
     Query(Load),
     /// A rebuild of a projection, from the first event to the live vector.
-    Rebuild {
-        #[command(flatten)]
-        server: ServerArgs,
-        /// Which projection.
-        #[arg(long, default_value = "audit")]
-        projection: String,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Rebuild(rebuild::Rebuild),
     /// Whole bookings, from the request to the confirmation; and a crowd that wants one offer.
     Saga(saga::Load),
 }
@@ -93,7 +82,7 @@ pub(crate) fn run(bench: Bench) -> anyhow::Result<String> {
         Bench::Hot(load) => on_runtime(hot(&load)),
         Bench::Query(load) => on_runtime(query(&load)),
         Bench::Saga(load) => saga::run(&load),
-        Bench::Rebuild { server, projection, json } => rebuild::run(&server, &projection, json),
+        Bench::Rebuild(rebuild) => rebuild::run(&rebuild),
     }
 }
 

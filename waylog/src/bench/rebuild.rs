@@ -1,39 +1,139 @@
-//! `waylog bench rebuild`: how fast a projection is built anew, by a server that goes on serving.
+//! `waylog bench rebuild`: how fast a projection is built anew, by a server that goes on serving;
+//! and beside it, in the same run, how long COPY takes for the rows that were built.
 
 use std::time::Instant;
 
-use anyhow::Context as _;
-use serde_json::json;
+use anyhow::{Context as _, bail};
+use read_models::postgres::{Copied, copy_again};
+use read_models::{
+    Generation, Home, PostgresReadStore, PostgresSettings, Projection, ReadStore as _,
+};
+use serde_json::{Value, json};
+use service_kit::secret::ConnectionUrl;
 
 use crate::projection::follow;
 use crate::server::{Server, ServerArgs};
 
-/// Starts a rebuild over the server's API, follows it until it has reached the live tables, and
-/// drops it again. The time includes the comparison with the live tables.
+/// Which projection, of which server.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Rebuild {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Which projection.
+    #[arg(long, default_value = "audit")]
+    projection: String,
+    /// The PostgreSQL of the server's read models: its COPY of the same rows, into tables with the
+    /// same keys and indexes, is measured too, and the rates are compared.
+    #[arg(long, env = "WAYLOG_POSTGRES_URL", value_name = "URL", hide_env_values = true)]
+    postgres_url: Option<ConnectionUrl>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Starts a rebuild over the server's API, follows it until it has reached the live tables, copies
+/// what it wrote, and drops it again. The time includes the comparison with the live tables.
 ///
 /// # Errors
-/// When the server cannot be reached or the rebuild fails.
-pub(super) fn run(server: &ServerArgs, projection: &str, as_json: bool) -> anyhow::Result<String> {
-    let server = Server::new(server)?;
-    let path = format!("/v1/projections/{projection}/rebuilds");
+/// When the server or its database cannot be reached, or the rebuild fails.
+pub(super) fn run(rebuild: &Rebuild) -> anyhow::Result<String> {
+    let name = &rebuild.projection;
+    let server = Server::new(&rebuild.server)?;
+    let live = server.get(&format!("/v1/projections/{name}"))?;
+    let yardstick = match &rebuild.postgres_url {
+        Some(url) => Some(Yardstick::new(url, name, &live)?),
+        None => None,
+    };
+
+    let path = format!("/v1/projections/{name}/rebuilds");
     let begin = Instant::now();
     let started = server.call(http::Method::POST, &path, None)?;
-    let id = started["id"].as_u64().context("the server names no rebuild")?;
-    let path = format!("{path}/{id}");
+    let number = started["id"].as_u64().and_then(|id| u32::try_from(id).ok());
+    let number = number.context("the server names no rebuild")?;
+    let path = format!("{path}/{number}");
     let built = follow(&server, &path)?;
     let seconds = begin.elapsed().as_secs_f64();
+    // Its tables are dropped whatever becomes of the copying.
+    let copied = yardstick.map(|yardstick| yardstick.copy(number)).transpose();
     server.call(http::Method::DELETE, &path, None)?;
-    let records = built["records_done"].as_f64().unwrap_or_default();
-    let verdict = built["comparison"]["verdict"].as_str().unwrap_or("not compared").to_owned();
-    let per_second = records / seconds;
-    if as_json {
-        let figures = json!({
-            "projection": projection, "records": records, "seconds": seconds,
-            "per_second": per_second, "verdict": verdict,
+
+    Ok(Figures { name, built: &built, seconds, copied: copied? }.print(rebuild.json))
+}
+
+/// The database that holds what is rebuilt.
+struct Yardstick {
+    settings: PostgresSettings,
+    projection: Box<dyn Projection>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Yardstick {
+    /// Refuses a database that is not the server's, before anything is built.
+    fn new(url: &ConnectionUrl, name: &str, live: &Value) -> anyhow::Result<Self> {
+        let mut all = read_models::projections().into_iter();
+        let projection =
+            all.find(|known| known.name() == name && known.home() != Home::Mysql).with_context(
+                || format!("`{name}` is not kept in PostgreSQL: leave --postgres-url out"),
+            )?;
+        let settings = PostgresSettings::new(url.expose());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let number = live["generation"].as_u64().and_then(|number| u32::try_from(number).ok());
+        let number = number.context("the server has no live tables of it")?;
+        let state = runtime.block_on(async {
+            let store = PostgresReadStore::read_only(&settings)?;
+            store.state(&Generation { projection: name.to_owned(), number }).await
         });
-        return Ok(format!("{figures:#}"));
+        if state.context("the database of --postgres-url")?.is_none() {
+            bail!(
+                "the database of --postgres-url does not hold generation {number} of `{name}`: it \
+                 is not the one of this server"
+            );
+        }
+        Ok(Self { settings, projection, runtime })
     }
-    Ok(format!(
-        "{projection}: {records} records in {seconds:.1} s, {per_second:.0} per second, {verdict}"
-    ))
+
+    fn copy(self, number: u32) -> anyhow::Result<Copied> {
+        let generation = Generation { projection: self.projection.name().to_owned(), number };
+        let copying = copy_again(&self.settings, &generation, self.projection.tables());
+        self.runtime.block_on(copying).context("copying the rows")
+    }
+}
+
+/// What was measured.
+struct Figures<'a> {
+    name: &'a str,
+    built: &'a Value,
+    seconds: f64,
+    copied: Option<Copied>,
+}
+
+impl Figures<'_> {
+    fn print(&self, as_json: bool) -> String {
+        let Self { name, seconds, .. } = *self;
+        let records = self.built["records_done"].as_f64().unwrap_or_default();
+        let verdict = self.built["comparison"]["verdict"].as_str().unwrap_or("not compared");
+        let per_second = records / seconds;
+        let beside = self.copied.map(|Copied { rows, time }| (rows, time.as_secs_f64()));
+        if as_json {
+            let copy = beside.map(|(rows, copying)| {
+                json!({ "rows": rows, "seconds": copying, "share_of_copy": copying / seconds })
+            });
+            let figures = json!({
+                "projection": name, "records": records, "seconds": seconds,
+                "per_second": per_second, "verdict": verdict, "copy": copy,
+            });
+            return format!("{figures:#}");
+        }
+        let rebuilt = format!(
+            "{name}: {records} records in {seconds:.1} s, {per_second:.0} per second, {verdict}"
+        );
+        match beside {
+            Some((rows, copying)) => format!(
+                "{rebuilt}\nCOPY of the {rows} rows in {copying:.1} s: the rebuild has {:.0} % of \
+                 its rate",
+                100.0 * copying / seconds
+            ),
+            None => rebuilt,
+        }
+    }
 }
