@@ -18,21 +18,11 @@ mod server {
     use mysql_async::prelude::Queryable as _;
     use read_models::testing::loader::{Loader, load_all};
     use read_models::testing::mysql_world::MysqlWorld;
-    use read_models::testing::samples::{SampleLog, created};
-    use read_models::testing::worlds::{SqliteWorld, StoreWorld as _};
+    use read_models::testing::server_suite::{DEADLINE, away_or_silent, sums_agree, trips};
+    use read_models::testing::worlds::StoreWorld as _;
     use read_models::{
         Generation, MysqlReadStore, MysqlSettings, ReadStore as _, ReadStoreError, projections,
     };
-    use uuid::Uuid;
-
-    fn events() -> Vec<domain::RecordedEvent> {
-        let mut log = SampleLog::new();
-        for n in 1..=40 {
-            let id = Uuid::from_u128(n);
-            log.append(u32::try_from(n % 3).unwrap(), id, id, created(id, id, "Évora"));
-        }
-        log.into_events()
-    }
 
     fn generation(number: u32) -> Generation {
         Generation { projection: "itineraries".to_owned(), number }
@@ -40,25 +30,12 @@ mod server {
 
     #[tokio::test]
     async fn a_server_that_is_away_or_silent_is_unavailable_within_the_deadline() {
-        // Accepts connections (by the backlog) and never says a word.
-        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let silent_port = silent.local_addr().unwrap().port();
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let closed_port = closed.local_addr().unwrap().port();
-        drop(closed);
-
-        for port in [silent_port, closed_port] {
-            let deadline = Duration::from_millis(300);
+        away_or_silent(|port| {
             let url = format!("mysql://nobody@127.0.0.1:{port}/none");
-            let settings = MysqlSettings { deadline, ..MysqlSettings::new(url) };
-            let store = MysqlReadStore::new(&settings).unwrap();
-            let start = Instant::now();
-
-            let error = store.generations().await.unwrap_err();
-
-            assert!(matches!(error, ReadStoreError::Unavailable(..)), "{error:?}");
-            assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-        }
+            let settings = MysqlSettings { deadline: DEADLINE, ..MysqlSettings::new(url) };
+            Box::new(MysqlReadStore::new(&settings).unwrap())
+        })
+        .await;
     }
 
     #[tokio::test]
@@ -66,7 +43,7 @@ mod server {
         let Some(world) = MysqlWorld::new().await else { return };
         let store = world.open();
         store.prepare().await.unwrap();
-        load_all(&*store, &events()[..20], 7).await.unwrap();
+        load_all(&*store, &trips()[..20], 7).await.unwrap();
         let deadline = Duration::from_secs(3);
         let settings = MysqlSettings { deadline, ..world.settings().clone() };
         let hurried = MysqlReadStore::new(&settings).unwrap();
@@ -76,9 +53,9 @@ mod server {
         let mut tx = holder.start_transaction(mysql_async::TxOpts::new()).await.unwrap();
         tx.query_drop("UPDATE waylog_generations SET continuity = 'held'").await.unwrap();
 
-        let locked = loader.batch(&events()).await.unwrap_err();
+        let locked = loader.batch(&trips()).await.unwrap_err();
         tx.rollback().await.unwrap();
-        let free = loader.batch(&events()).await;
+        let free = loader.batch(&trips()).await;
 
         assert!(matches!(locked, ReadStoreError::Unavailable(..)), "{locked:?}");
         assert!(locked.to_string().contains("ock wait"), "{locked}");
@@ -90,7 +67,7 @@ mod server {
         let Some(world) = MysqlWorld::new().await else { return };
         let prepared = world.open();
         prepared.prepare().await.unwrap();
-        load_all(&*prepared, &events()[..20], 7).await.unwrap();
+        load_all(&*prepared, &trips()[..20], 7).await.unwrap();
         let settings = MysqlSettings { connections: 1, ..world.settings().clone() };
         let store = MysqlReadStore::new(&settings).unwrap();
         let all = projections();
@@ -101,7 +78,7 @@ mod server {
         let begun = Instant::now();
         let patience = Duration::from_secs(2);
 
-        let given_up = tokio::time::timeout(patience, loader.batch(&events())).await;
+        let given_up = tokio::time::timeout(patience, loader.batch(&trips())).await;
         let known = store.generations().await;
         let waited = begun.elapsed();
         tx.rollback().await.unwrap();
@@ -113,23 +90,14 @@ mod server {
     }
 
     #[tokio::test]
-    async fn the_same_events_have_the_same_sums_in_every_store() {
+    async fn the_same_events_have_the_same_sums_as_in_memory() {
         let Some(world) = MysqlWorld::new().await else { return };
-        let (mysql, sqlite_world) = (world.open(), SqliteWorld::new());
-        let sqlite = sqlite_world.open();
-        for (store, batch) in [(&mysql, 3), (&sqlite, 17)] {
-            store.prepare().await.unwrap();
-            load_all(&**store, &events(), batch).await.unwrap();
-        }
+        let store = world.open();
+        store.prepare().await.unwrap();
 
-        for projection in projections() {
-            let generation = Generation { projection: projection.name().to_owned(), number: 1 };
-            let sums = mysql.sums(&generation).await.unwrap();
-            let computed = mysql.recompute_sums(&generation, projection.tables()).await.unwrap();
+        load_all(&*store, &trips(), 3).await.unwrap();
 
-            assert_eq!(sums, sqlite.sums(&generation).await.unwrap());
-            assert_eq!(sums, computed);
-        }
+        sums_agree(&*store, &projections()).await;
     }
 
     #[tokio::test]
@@ -137,11 +105,11 @@ mod server {
         let Some(world) = MysqlWorld::new().await else { return };
         let store = world.open();
         store.prepare().await.unwrap();
-        load_all(&*store, &events(), 50).await.unwrap();
+        load_all(&*store, &trips(), 50).await.unwrap();
         let mut client = world.client().await;
         let all = projections();
         let mut rebuilt = Loader::new(&*store, &*all[0], 2).await.unwrap();
-        rebuilt.batch(&events()).await.unwrap();
+        rebuilt.batch(&trips()).await.unwrap();
         let sql = "SELECT itinerary_id, CAST(start_date AS CHAR) FROM itineraries \
                    WHERE itinerary_id = '00000000-0000-0000-0000-000000000007'";
         let before: Vec<(String, String)> = client.query(sql).await.unwrap();
@@ -165,10 +133,10 @@ mod server {
         let Some(world) = MysqlWorld::new().await else { return };
         let store = world.open();
         store.prepare().await.unwrap();
-        load_all(&*store, &events(), 50).await.unwrap();
+        load_all(&*store, &trips(), 50).await.unwrap();
         let all = projections();
         let mut second = Loader::new(&*store, &*all[0], 2).await.unwrap();
-        second.batch(&events()).await.unwrap();
+        second.batch(&trips()).await.unwrap();
         let mut client = world.client().await;
         // A switch without its view, a drop without its tables, a creation without its row.
         for sql in [

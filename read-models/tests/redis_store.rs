@@ -12,27 +12,14 @@ read_models::hot_queries_contract!(world);
 
 #[cfg(test)]
 mod server {
-    use std::time::{Duration, Instant};
 
     use domain::PositionVector;
     use read_models::testing::loader::Loader;
     use read_models::testing::redis_world::RedisWorld;
-    use read_models::testing::samples::{SampleLog, created};
+    use read_models::testing::server_suite::{DEADLINE, away_or_silent, sums_agree, trips};
     use read_models::testing::worlds::StoreWorld as _;
-    use read_models::{
-        Generation, ReadStore as _, ReadStoreError, RedisReadStore, RedisSettings, projections,
-    };
+    use read_models::{Generation, ReadStoreError, RedisReadStore, RedisSettings, projections};
     use redis::Commands as _;
-    use uuid::Uuid;
-
-    fn events() -> Vec<domain::RecordedEvent> {
-        let mut log = SampleLog::new();
-        for n in 1..=40 {
-            let id = Uuid::from_u128(n);
-            log.append(u32::try_from(n % 3).unwrap(), id, id, created(id, id, "Évora"));
-        }
-        log.into_events()
-    }
 
     /// A projection that has no words to search for.
     fn feed() -> Box<dyn read_models::Projection> {
@@ -41,25 +28,12 @@ mod server {
 
     #[tokio::test]
     async fn a_server_that_is_away_or_silent_is_unavailable_within_the_deadline() {
-        // Accepts connections (by the backlog) and never says a word.
-        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let silent_port = silent.local_addr().unwrap().port();
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let closed_port = closed.local_addr().unwrap().port();
-        drop(closed);
-
-        for port in [silent_port, closed_port] {
-            let deadline = Duration::from_millis(300);
+        away_or_silent(|port| {
             let url = format!("redis://127.0.0.1:{port}");
-            let settings = RedisSettings { deadline, ..RedisSettings::new(url) };
-            let store = RedisReadStore::new(&settings).unwrap();
-            let start = Instant::now();
-
-            let error = store.generations().await.unwrap_err();
-
-            assert!(matches!(error, ReadStoreError::Unavailable(..)), "{error:?}");
-            assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-        }
+            let settings = RedisSettings { deadline: DEADLINE, ..RedisSettings::new(url) };
+            Box::new(RedisReadStore::new(&settings).unwrap())
+        })
+        .await;
     }
 
     #[tokio::test]
@@ -68,15 +42,15 @@ mod server {
         let (store, feed) = (world.open(), feed());
         store.prepare().await.unwrap();
         let mut loader = Loader::new(&*store, &*feed, 1).await.unwrap();
-        loader.batch(&events()[..20]).await.unwrap();
+        loader.batch(&trips()[..20]).await.unwrap();
         let generation = Generation { projection: feed.name().to_owned(), number: 1 };
         let before = store.sums(&generation).await.unwrap();
 
         assert!(world.forget() > 3);
-        let lost = loader.batch(&events()).await.unwrap_err();
+        let lost = loader.batch(&trips()).await.unwrap_err();
         let mut anew = Loader::new(&*store, &*feed, 1).await.unwrap();
         let state = store.state(&generation).await.unwrap().unwrap();
-        anew.batch(&events()[..20]).await.unwrap();
+        anew.batch(&trips()[..20]).await.unwrap();
 
         assert!(lost.to_string().contains("there is no activity_feed g1"), "{lost}");
         assert_eq!((state.vector, state.live), (PositionVector::empty(), true));
@@ -89,11 +63,11 @@ mod server {
         let (store, feed) = (world.open(), feed());
         store.prepare().await.unwrap();
         let mut loader = Loader::new(&*store, &*feed, 1).await.unwrap();
-        loader.batch(&events()[..20]).await.unwrap();
+        loader.batch(&trips()[..20]).await.unwrap();
 
         let rows = format!("{{{}}}:rows:activity_feed_g1", world.settings().prefix);
         let gone: usize = world.client().del(rows).unwrap();
-        let error = loader.batch(&events()).await.unwrap_err();
+        let error = loader.batch(&trips()).await.unwrap_err();
 
         assert_eq!(gone, 1);
         assert!(matches!(error, ReadStoreError::Failed(..)), "{error:?}");
@@ -106,18 +80,12 @@ mod server {
         let (store, feed) = (world.open(), feed());
         store.prepare().await.unwrap();
         let mut loader = Loader::new(&*store, &*feed, 1).await.unwrap();
-        for events in events().chunks(7) {
+        for events in trips().chunks(7) {
             loader.batch(events).await.unwrap();
         }
-        let generation = Generation { projection: feed.name().to_owned(), number: 1 };
 
-        let kept = store.sums(&generation).await.unwrap();
-        let computed = store.recompute_sums(&generation, feed.tables()).await.unwrap();
+        sums_agree(&*store, &[feed]).await;
 
-        let mut memory = read_models::testing::harness::MemoryTables::default();
-        memory.fold(&*feed, &events());
-        assert_eq!(kept, computed);
-        assert_eq!(kept.1, [("activity_feed".to_owned(), memory.sum("activity_feed"))]);
         let copies = format!("{{{}}}:copy:*", world.settings().prefix);
         let left: Vec<String> = world.client().keys(copies).unwrap();
         assert!(left.is_empty(), "{left:?}");

@@ -1,7 +1,6 @@
 //! What tests here and in other crates share: a log of sample events, projections run in memory
-//! with
-//! the property that every one must have, the contract suite of the stores, and databases that last
-//! as long as a test.
+//! with the property that every one must have, the contract suite of the stores, and databases that
+//! last as long as a test.
 
 pub mod harness;
 pub mod loader;
@@ -15,6 +14,8 @@ pub mod redis_world;
 pub mod saga_samples;
 pub mod sales;
 pub mod samples;
+#[expect(clippy::unwrap_used, reason = "what a test expects")]
+pub mod server_suite;
 #[expect(clippy::unwrap_used, reason = "what a test expects")]
 pub mod store_suite;
 pub mod worlds;
