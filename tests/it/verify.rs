@@ -1,7 +1,10 @@
 //! `waylog verify`, tried as a whole: a log with every kind of booking holds, and each kind of
 //! violation that is planted in a copy of it is found, and no other. Violations are written past
-//! the aggregates, through the log's own writer, or into the files of read models and provider.
+//! the aggregates, through the log's own writer, or into the files of log, read models and provider.
+//! A check that finds nothing of all that is planted fails the test.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use domain::ids::{CommandId, CorrelationId, EventId, HoldId, InvoiceSeriesId, RefundId};
@@ -26,6 +29,8 @@ struct Sold {
     offer: StreamName,
     trip: StreamName,
     confirmed: Uuid,
+    /// The checks that found what was planted for them.
+    proven: RefCell<BTreeSet<String>>,
 }
 
 impl Sold {
@@ -49,6 +54,7 @@ impl Sold {
             offer: StreamName::new(Category::Offer, flight.parse().unwrap()),
             trip: StreamName::new(Category::Itinerary, trip.parse().unwrap()),
             confirmed: text(&confirmed, "/id").parse().unwrap(),
+            proven: RefCell::default(),
             world,
         }
     }
@@ -79,6 +85,7 @@ impl Sold {
         assert_eq!((code, &answer["holds"]), (Some(1), &json!(false)), "{answer:#}");
         let evidence = answer.pointer("/findings/evidence").unwrap().to_string();
         assert!(evidence.contains(words), "`{words}` is missing: {evidence}");
+        self.proven.borrow_mut().extend(checks.iter().map(|check| (*check).to_owned()));
     }
 }
 
@@ -127,6 +134,13 @@ impl Copy {
         (found.envelope.stream, codec.decode(name, &found.value).unwrap())
     }
 
+    /// Alters the newest event where it is kept.
+    fn alter_last(&self, assignments: &str) {
+        let newest = "(SELECT place FROM events ORDER BY recorded_at DESC, place DESC LIMIT 1)";
+        let update = format!("UPDATE events SET {assignments} WHERE place = {newest}");
+        self.alter("log.sqlite", &update);
+    }
+
     /// Appends an event to a stream as if somebody had decided it.
     fn append(&mut self, stream: StreamName, event: impl Into<Event>) {
         self.append_as(stream, &event.into(), |_| {});
@@ -134,6 +148,20 @@ impl Copy {
 
     /// The same with another envelope.
     fn append_as(&mut self, stream: StreamName, event: &Event, alter: impl FnOnce(&mut Envelope)) {
+        let mut value = Vec::new();
+        let codec = EmbeddedLog::open_read_only(&self.dir).unwrap().codec().unwrap();
+        codec.encode(event, &mut value).unwrap();
+        self.append_value(stream, event.name(), value, alter);
+    }
+
+    /// The same with any bytes for an event.
+    fn append_value(
+        &mut self,
+        stream: StreamName,
+        name: &'static str,
+        value: Vec<u8>,
+        alter: impl FnOnce(&mut Envelope),
+    ) {
         let events = self.events();
         let log = EmbeddedLog::open(&self.dir, EmbeddedOptions::default()).unwrap();
         let partition = log.topology().partition(&stream);
@@ -142,7 +170,7 @@ impl Copy {
         let mut shard = log.open_shard(ShardId(0), "").unwrap();
         let mut envelope = Envelope {
             event_id: EventId(Uuid::now_v7()),
-            event_type: event.name().into(),
+            event_type: name.into(),
             stream,
             version: before.map_or(0, |event| event.envelope.version) + 1,
             recorded_at: now(),
@@ -157,8 +185,6 @@ impl Copy {
             hash: Digest::default(),
             traceparent: None,
         };
-        let mut value = Vec::new();
-        log.codec().unwrap().encode(event, &mut value).unwrap();
         let previous = before.map(|event| event.envelope.hash).unwrap_or_default();
         alter(&mut envelope);
         envelope.hash = HashChain::default().hash(&previous, &envelope, &value);
@@ -197,15 +223,19 @@ fn renamed(trip: StreamName) -> itinerary::ItineraryRenamed {
 fn what_holds_is_said_to_hold_and_each_planted_violation_is_found() {
     let sold = Sold::make();
 
-    holds(&sold);
+    let listed = holds(&sold);
     of_records(&sold);
+    of_ids(&sold);
     of_places(&sold);
     of_money(&sold);
     between_streams(&sold);
     in_other_files(&sold);
+
+    assert_eq!(*sold.proven.borrow(), listed, "every check finds what is planted for it");
 }
 
-fn holds(sold: &Sold) {
+/// The checks that there are.
+fn holds(sold: &Sold) -> BTreeSet<String> {
     let (code, answer) = sold.planted(|_| {});
 
     assert_eq!((code, &answer["holds"]), (Some(0), &json!(true)), "{answer:#}");
@@ -224,6 +254,8 @@ fn holds(sold: &Sold) {
     assert_eq!(money["captured_provider"], 25_800);
     assert_eq!(money["refunded_log"], money["refunded_provider"]);
     assert_eq!(answer.pointer("/findings/not_checked"), Some(&json!([])), "{answer:#}");
+    let checks = answer.pointer("/findings/checks").unwrap().as_object().unwrap();
+    checks.keys().cloned().collect()
 }
 
 fn of_records(sold: &Sold) {
@@ -238,10 +270,33 @@ fn of_records(sold: &Sold) {
     sold.expect(&["sequences"], "sequence", |copy| {
         copy.append_as(trip, &renamed(trip).into(), |envelope| envelope.sequence += 1);
     });
+    // Whoever was fenced off writes all the same.
+    sold.expect(&["epochs"], "after", |copy| {
+        copy.append_as(trip, &renamed(trip).into(), |envelope| envelope.epoch -= 1);
+    });
+    sold.expect(&["records"], "malformed itinerary-renamed", |copy| {
+        let value = b"\0\0\0\0\x01planted".to_vec();
+        copy.append_value(trip, "itinerary-renamed", value, |_| {});
+    });
+    sold.expect(&["records"], "unreadable: its category is not known here", |copy| {
+        copy.append(trip, renamed(trip));
+        copy.alter_last("stream = CAST(substr(stream, 1, 16) || 'cruise' AS BLOB)");
+    });
+}
+
+fn of_ids(sold: &Sold) {
+    let trip = sold.trip;
+    let first = |copy: &Copy| {
+        let events = copy.events();
+        events.into_iter().find(|event| event.envelope.stream == trip).unwrap().envelope
+    };
     sold.expect(&["commands"], "come again", |copy| {
-        let first = copy.events().into_iter().find(|event| event.envelope.stream == trip);
-        let command_id = first.unwrap().envelope.command_id;
+        let command_id = first(copy).command_id;
         copy.append_as(trip, &renamed(trip).into(), |envelope| envelope.command_id = command_id);
+    });
+    sold.expect(&["commands"], "is given to a second event", |copy| {
+        let event_id = first(copy).event_id;
+        copy.append_as(trip, &renamed(trip).into(), |envelope| envelope.event_id = event_id);
     });
 }
 
