@@ -162,6 +162,7 @@ fn money_that_is_taken_after_the_deadline_is_given_back_in_full() {
 
     let ended = settled(&shop.client, &booking);
     shop.ended(&ended, "expired", 0);
+    nobody_answered(&shop.client, &booking, "payment-capture-requested", "capture");
     // It was taken, once.
     until(&shop.client, &Shop::payments(&ended), |payments| {
         payments.pointer("/data/0/captured/amount") == Some(&json!(PRICE))
@@ -228,6 +229,38 @@ fn hangs_together(client: &Client, booking: &str, settled: &Value) {
     assert!(related(asked, settled) && related(settled, asked), "{:#}", tree(asked));
     let roots = tree(asked)["commands"].as_array().unwrap().clone();
     assert_eq!(roots.len(), 1, "{roots:#?}");
+}
+
+/// Below the event that asks the provider, a reader finds the call that had no answer.
+fn nobody_answered(client: &Client, booking: &str, request: &str, operation: &str) {
+    let stream = format!("booking-{}", booking.rsplit_once('/').unwrap().1);
+    let first = client.get(&format!("/v1/audit/streams/{stream}/events?limit=1")).expect(200);
+    let path = format!("/v1/audit/correlations/{}", text(&first, "/data/0/correlation_id"));
+    let tree = client.get(&path).expect(200).body;
+
+    let asked = event(&tree["commands"], request).unwrap_or_else(|| panic!("{tree:#}"));
+    let mut caused = asked["caused"].as_array().unwrap().iter();
+    let call = caused.find(|command| {
+        let message = command.pointer("/refusals/0/message").and_then(Value::as_str);
+        let told =
+            format!("`{operation}` has no certain answer of the provider: provider_broke_off");
+        command["outcome"] == "unanswered" && message == Some(&told)
+    });
+    let call = call.unwrap_or_else(|| panic!("{tree:#}"));
+    assert_eq!(call["actor"], "system:payments");
+    assert!(call.pointer("/refusals/0/times").unwrap().as_u64() >= Some(1), "{call:#}");
+}
+
+/// The event of that name, anywhere below.
+fn event<'a>(below: &'a Value, name: &str) -> Option<&'a Value> {
+    if below["type"] == name {
+        return Some(below);
+    }
+    match below {
+        Value::Object(members) => members.values().find_map(|inside| event(inside, name)),
+        Value::Array(items) => items.iter().find_map(|inside| event(inside, name)),
+        _ => None,
+    }
 }
 
 /// The saga that cancels the booking, once it has given its refund up. Nobody waits for all of its

@@ -1,7 +1,7 @@
 //! `waylog verify`, tried as a whole: a log with every kind of booking holds, and each kind of
 //! violation that is planted in a copy of it is found, and no other. Violations are written past
-//! the aggregates, through the log's own writer, or into the files of log, read models and provider.
-//! A check that finds nothing of all that is planted fails the test.
+//! the aggregates, through the log's own writer, or into the files of log, read models and
+//! provider. A check that finds nothing of all that is planted fails the test.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

@@ -14,6 +14,7 @@ use service_kit::crash_point;
 
 use super::answers::Asked;
 use super::settings::ConnectorSettings;
+use super::unanswered::{Ending, Unanswered};
 use super::{ACTOR, cause, telemetry};
 use crate::payment_provider::{
     Authorize, Capture, KnownPayment, Outcome, PaymentProvider, Receipt, RefundPayment, Void,
@@ -34,6 +35,8 @@ pub(super) struct Asker {
     pub(super) settings: ConnectorSettings,
     /// What the provider's last answer left to be desired.
     pub(super) standing: Arc<Mutex<Option<&'static str>>>,
+    /// Where calls without a certain answer are noted.
+    pub(super) unanswered: Arc<Unanswered>,
 }
 
 impl Asker {
@@ -168,13 +171,15 @@ impl Asker {
 
     /// Notes how the provider stands, and tells of what payment the outcome is not certain.
     fn note<T>(&self, errand: &Errand<'_>, operation: &str, outcome: &Outcome<T>) {
-        let trouble = match outcome {
+        let ending = match outcome {
             Outcome::Done(_) | Outcome::Refused(_) => None,
-            Outcome::Unknown(doubt) => Some(doubt.code()),
-            Outcome::NotTried(obstacle) => Some(obstacle.code()),
+            Outcome::Unknown(doubt) => Some(Ending::Unknown(*doubt)),
+            Outcome::NotTried(obstacle) => Some(Ending::NotTried(*obstacle)),
         };
+        let trouble = ending.map(Ending::code);
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
-        let Some(code) = trouble else { return };
+        let (Some(ending), Some(code)) = (ending, trouble) else { return };
+        self.unanswered.note(errand.row, operation, ending);
         if !errand.told.swap(true, Ordering::Relaxed) {
             let ProviderRequestRow { payment_id, correlation_id, .. } = errand.row;
             tracing::warn!(payment_id = %payment_id.0, %correlation_id, operation,

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::ACTOR;
+use super::pace::Pace;
 use crate::payment_provider::webhook::WebhookError;
 
 /// At least so long between two records of a process.
@@ -27,24 +28,18 @@ pub(super) struct Disbelief {
     pace: Mutex<Pace>,
 }
 
-/// When the next one may be recorded, and how many were not since the last one.
-#[derive(Default)]
-struct Pace {
-    next_at: Option<Instant>,
-    left_out: u64,
-}
-
 impl Disbelief {
     pub(super) fn new(port: Arc<dyn CommandPort>) -> Self {
-        Self { port, pace: Mutex::default() }
+        Self { port, pace: Mutex::new(Pace::new(PAUSE, PAUSE)) }
     }
 
     /// Records one, or counts it. Whether it can be recorded changes nothing for who sent it.
     pub(super) async fn record(&self, provider: &str, error: &WebhookError, body: &[u8]) {
-        let Some(left_out) = self.pace().admit(Instant::now()) else {
+        let Some(count) = self.counted() else {
             tracing::debug!(code = error.code(), "another webhook is not believed");
             return;
         };
+        let left_out = count - 1;
         tracing::warn!(provider, code = error.code(), %error, left_out,
             "a webhook is not believed");
         let command = Command::Payment(Payment::TakeUnproven {
@@ -69,41 +64,21 @@ impl Disbelief {
             // It is always refused, and that is what is recorded.
             Ok(_) | Err(CommandError::Refused(_)) => {}
             Err(error) => {
-                self.pace().left_out += left_out + 1;
+                self.pace().give_back(count);
                 tracing::warn!(provider, code = error.code(), %error,
                     "that a webhook is not believed is not recorded");
             }
         }
     }
 
+    /// Counts one more; of how many it is now to be recorded.
+    fn counted(&self) -> Option<u64> {
+        let mut pace = self.pace();
+        pace.count();
+        pace.take(Instant::now())
+    }
+
     fn pace(&self) -> std::sync::MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Pace {
-    /// How many were left out before this one, if it is to be recorded.
-    fn admit(&mut self, now: Instant) -> Option<u64> {
-        if self.next_at.is_some_and(|next_at| now < next_at) {
-            self.left_out += 1;
-            return None;
-        }
-        self.next_at = Some(now + PAUSE);
-        Some(std::mem::take(&mut self.left_out))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn one_a_second_is_recorded_and_the_others_are_counted() {
-        let (mut pace, began) = (Pace::default(), Instant::now());
-        let mut admit = |millis| pace.admit(began + Duration::from_millis(millis));
-
-        assert_eq!([0, 1, 999].map(&mut admit), [Some(0), None, None]);
-        assert_eq!([1000, 1999, 2000].map(&mut admit), [Some(2), None, Some(1)]);
-        assert_eq!([9000].map(&mut admit), [Some(0)]);
     }
 }

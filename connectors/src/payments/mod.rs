@@ -6,15 +6,18 @@
 //!
 //! Promises:
 //! - money moves once for each request, however often it is asked for;
-//! - an unknown outcome is asked about, under the same key, until it is known;
+//! - an unknown outcome is asked about, under the same key, until it is known, and stands among the
+//!   log's refusals, below the request (`unanswered.rs`);
 //! - an authorization that nobody can tell anything of is timed out; one that comes late is
 //!   recorded all the same, and the payment asks for its undoing.
 
 mod answers;
 mod asking;
 mod disbelief;
+mod pace;
 mod settings;
 mod telemetry;
+mod unanswered;
 pub mod webhooks;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +36,7 @@ use crate::payment_provider::PaymentProvider;
 use asking::Asker;
 pub use settings::ConnectorSettings;
 pub use telemetry::describe_metrics;
+use unanswered::Unanswered;
 
 /// Who records what the provider says.
 const ACTOR: SystemActor = SystemActor("payments");
@@ -56,6 +60,7 @@ pub struct PaymentConnector {
     provider: Arc<Mutex<Option<&'static str>>>,
     oldest: Oldest,
     clock: Arc<dyn WallClock>,
+    unanswered: Arc<Unanswered>,
 }
 
 /// When the oldest open request was asked for, as of the last look at the list's beginning.
@@ -81,9 +86,13 @@ impl PaymentConnector {
         let rounds = settings.rounds();
         let (standing, oldest) = (Arc::new(Mutex::new(None)), Oldest::default());
         let (noted, now) = (Arc::clone(&standing), Arc::clone(&clock));
-        let asker = Asker { port, provider, clock, settings, standing: noted };
+        let unanswered = Arc::new(Unanswered::new(Arc::clone(&port)));
+        let evidence = Arc::clone(&unanswered);
+        let asker =
+            Asker { port, provider, clock, settings, standing: noted, unanswered: evidence };
         let list = OpenRequests { queries, asker, oldest: Arc::clone(&oldest) };
-        Self { rounds: Rounds::new(Arc::new(list), rounds), provider: standing, oldest, clock: now }
+        let rounds = Rounds::new(Arc::new(list), rounds);
+        Self { rounds, provider: standing, oldest, clock: now, unanswered }
     }
 
     /// Looks for requests soon after word that there may be some.
@@ -108,7 +117,11 @@ impl PaymentConnector {
     /// Runs until it is told to stop, and waits then a moment for what is on its way. What is left
     /// behind is found again: a call under its key, a command under its id.
     pub async fn run(self, stopping: CancellationToken) {
-        self.rounds.run(stopping).await;
+        let Self { rounds, unanswered, .. } = self;
+        tokio::select! {
+            () = rounds.run(stopping) => unanswered.finish().await,
+            never = unanswered.record() => match never {},
+        }
     }
 }
 
@@ -161,6 +174,10 @@ impl WorkList for OpenRequests {
     }
 
     async fn run(&self, row: ProviderRequestRow) -> Came {
-        self.asker.run(&row).await
+        let came = self.asker.run(&row).await;
+        if matches!(came, Came::Done) {
+            self.asker.unanswered.answered(row.asked_by);
+        }
+        came
     }
 }

@@ -85,6 +85,15 @@ async fn what_is_not_certain_is_told_once_an_errand_with_its_payment_and_request
     for word in ["WARN", &request, &kind, "outcome=\"unknown\"", "code=\"provider_broke_off\""] {
         assert!(told[0].contains(word), "{word}: {told:#?}");
     }
+    let refused = until("it is among the refusals", || async {
+        Some(world.refused()).filter(|refused| !refused.is_empty())
+    })
+    .await;
+    let [evidence] = &refused[..] else { panic!("{refused:#?}") };
+    assert_eq!(evidence.code, "provider_unanswered");
+    assert_eq!(evidence.facts["request"], row.asked_by.to_string());
+    assert_eq!(evidence.facts["operation"], row.kind);
+    assert_eq!(evidence.facts["provider_code"], "provider_broke_off");
     connector.stop().await;
     world.end().await;
 }

@@ -8,6 +8,7 @@ use super::limits::{
     REASON_CHARACTERS_MAX, REFERENCE_CHARACTERS_MAX,
 };
 use super::value::Terms;
+use crate::ids::EventId;
 use crate::money::Money;
 use crate::{Digest, text};
 
@@ -39,6 +40,9 @@ pub(super) fn command(command: &Command) -> Result<(), Refusal> {
         Command::TakeUnproven { provider, why, body_sha256, left_out } => {
             Err(unproven(provider, why, *body_sha256, *left_out))
         }
+        Command::NoteUnanswered { request, operation, code, left_out } => {
+            Err(unanswered(*request, operation, code, *left_out))
+        }
         Command::TimeOut {}
         | Command::RecordVoidFailed { .. }
         | Command::RecordRefundFailed { .. } => Ok(()),
@@ -49,6 +53,13 @@ pub(super) fn command(command: &Command) -> Result<(), Refusal> {
 pub(super) fn unproven(provider: &str, why: &str, body_sha256: Digest, left_out: u64) -> Refusal {
     let [provider, why] = [provider, why].map(|text| text::readable(text, CODE_CHARACTERS_MAX));
     Refusal::Unproven { provider, why, body_sha256, left_out }
+}
+
+/// A call without a certain answer, as its evidence says it.
+pub(super) fn unanswered(request: EventId, operation: &str, code: &str, left_out: u64) -> Refusal {
+    let [operation, provider_code] =
+        [operation, code].map(|text| text::readable(text, CODE_CHARACTERS_MAX));
+    Refusal::Unanswered { request, operation, provider_code, left_out }
 }
 
 /// Something to pay, by some means.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::value::{Phase, Terms};
 use crate::Digest;
-use crate::ids::RefundId;
+use crate::ids::{EventId, RefundId};
 use crate::money::Money;
 
 /// A command to a payment; from systems alone (sagas, connectors).
@@ -106,6 +106,18 @@ pub enum Command {
         /// How many more were not believed, and not recorded, since the last that was.
         left_out: u64,
     },
+    /// Notes that the provider was called and gave no certain answer: no fact, so always refused,
+    /// and a trace among the refusals.
+    NoteUnanswered {
+        /// The event that asks the provider.
+        request: EventId,
+        /// What it was called for: `capture`, or `look_up`.
+        operation: String,
+        /// How the call ended: a stable code.
+        code: String,
+        /// How many more ended so, and were not recorded, since the last that was.
+        left_out: u64,
+    },
     /// The provider did not give the money back.
     RecordRefundFailed {
         /// Which refund.
@@ -143,6 +155,7 @@ impl Command {
             Self::RecordRefunded { .. } => "record-refunded",
             Self::RecordRefundFailed { .. } => "record-refund-failed",
             Self::TakeUnproven { .. } => "take-unproven",
+            Self::NoteUnanswered { .. } => "note-unanswered",
         }
     }
 }

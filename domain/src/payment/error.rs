@@ -3,7 +3,7 @@
 
 use super::value::Status;
 use crate::Digest;
-use crate::ids::{PaymentId, RefundId};
+use crate::ids::{EventId, PaymentId, RefundId};
 use crate::money::Currency;
 use crate::refusal::refusals;
 use crate::text::faults_refuse;
@@ -43,6 +43,18 @@ refusals! {
             /// How many more were not believed, and not recorded, since the last that was.
             left_out: u64,
         } = Forbidden, "payment_webhook_unproven";
+        /// That nothing certain was answered is no fact about money.
+        #[error("`{operation}` has no certain answer of the provider: {provider_code}")]
+        Unanswered {
+            /// The event that asks the provider.
+            request: EventId,
+            /// What it was called for.
+            operation: String,
+            /// How the call ended: a stable code.
+            provider_code: String,
+            /// How many more ended so, and were not recorded, since the last that was.
+            left_out: u64,
+        } = Rule, "provider_unanswered";
 
         // What the present state forbids.
 

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::limits::{AMOUNT_MAX, REFERENCES_MAX, REFUNDS_MAX};
 use super::*;
-use crate::ids::{BookingId, PaymentId, RefundId, SagaId};
+use crate::ids::{BookingId, EventId, PaymentId, RefundId, SagaId};
 use crate::money::Money;
 use crate::testing::{account, decide, fold, given, saga};
 use crate::{Actor, Digest, RefusalKind, Timestamp};
@@ -178,6 +178,33 @@ fn what_nobody_proves_is_refused_whatever_the_payment_and_says_what_it_was() {
         assert_eq!(refusal.facts["body_sha256"], "07".repeat(32));
     }
     assert!(unproven.check().is_err());
+}
+
+#[test]
+fn a_call_without_an_answer_is_noted_by_a_refusal_whatever_the_payment() {
+    let request_event = EventId(Uuid::from_u128(9));
+    let note = Command::NoteUnanswered {
+        request: request_event,
+        operation: "capture".to_owned(),
+        code: "c".repeat(100),
+        left_out: 3,
+    };
+
+    for history in [&[][..], &[request()], &[request(), succeeded("cap_1", PRICE)]] {
+        let refusal = given::<Payment>(&after(history))
+            .when(&saga(), &note)
+            .then_refused(Rule, "provider_unanswered");
+        let code = "c".repeat(64);
+        assert_eq!(
+            refusal.message,
+            format!("`capture` has no certain answer of the provider: {code}")
+        );
+        assert_eq!(refusal.facts["operation"], "capture");
+        assert_eq!(refusal.facts["provider_code"], code, "no more than a code");
+        assert_eq!(refusal.facts["left_out"], 3);
+        assert_eq!(refusal.facts["request"], request_event.to_string());
+    }
+    assert!(note.check().is_err());
 }
 
 #[test]

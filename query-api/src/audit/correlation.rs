@@ -31,13 +31,14 @@ pub(super) struct CorrelationView {
     correlation_id: Uuid,
     /// The commands that the request began with, and those of webhooks about it; each with its
     /// events or why it was refused, and what those caused: commands of sagas, calls to the
-    /// provider and their answers, compensations.
+    /// provider, their answers and that there was none, compensations.
     commands: Vec<CausedCommand>,
     /// All events, in order of time.
     data: Vec<EventView>,
     /// Whether there are more events than the first 1000, which are shown.
     truncated: bool,
-    /// What was refused on the way, or changed nothing, in order of time; kept for a limited time.
+    /// What was refused on the way, was not answered by a provider, or changed nothing, in order of
+    /// time; kept for a limited time.
     refusals: Vec<RefusalView>,
     /// Whether these are all that are still kept.
     refusals_complete: bool,

@@ -95,6 +95,13 @@ pub(super) struct RefusalView {
     facts: Map<String, Value>,
 }
 
+impl RefusalView {
+    /// How many more of its kind it stands for, where it says so.
+    pub(super) fn left_out(&self) -> u64 {
+        self.facts.get("left_out").and_then(Value::as_u64).unwrap_or(0)
+    }
+}
+
 impl From<Refused> for RefusalView {
     fn from(refused: Refused) -> Self {
         let (code, message, facts) = refused.refusal.map_or((None, None, Map::new()), |refusal| {

@@ -23,8 +23,9 @@ pub(super) enum Part {
     Compensation,
     /// What came of an attempt at undoing.
     CompensationOutcome,
-    /// The payment provider is asked for something. Calls are repeated under the event's id until
-    /// their outcome is known.
+    /// A provider is asked for something: to move money, or to send a message. Calls are repeated
+    /// under the event's id until their outcome is known; those to the payment provider that had no
+    /// answer stand below it, with the outcome `unanswered`.
     ProviderCall,
     /// What the provider said, or that it said nothing in time.
     ProviderAnswer,
@@ -96,7 +97,29 @@ pub(super) fn told(event: &EventView) -> (Part, Option<String>) {
             (Part::ProviderAnswer, format!("no answer until {}", text("due_at")))
         }
         "booking-rejected" => (Part::Fact, refused()),
-        _ => return (Part::Fact, None),
+        _ => {
+            return message_told(event)
+                .map_or((Part::Fact, None), |(part, sentence)| (part, Some(sentence)));
+        }
     };
     (part, Some(sentence))
+}
+
+/// The same of what becomes of messages to people.
+fn message_told(event: &EventView) -> Option<(Part, String)> {
+    let text = |member: &str| event.data[member].as_str().unwrap_or("?");
+    Some(match event.event_type.as_str() {
+        "notification-requested" => {
+            (Part::ProviderCall, format!("`{}` by {}", text("template"), text("channel")))
+        }
+        "notification-sent" => (Part::ProviderAnswer, "it was taken".to_owned()),
+        "notification-failed" => {
+            let attempt = event.data["attempt"].as_u64().unwrap_or(0);
+            let (code, message) = (text("code"), text("message"));
+            (Part::ProviderAnswer, format!("attempt {attempt} failed: {code}: {message}"))
+        }
+        "notification-delivered" => (Part::ProviderAnswer, "it reached its recipient".to_owned()),
+        "notification-abandoned" => (Part::Fact, format!("given up: {}", text("reason"))),
+        _ => return None,
+    })
 }

@@ -1,5 +1,5 @@
-//! The tree of causes: commands, the events that each brought or why it was refused, and the
-//! commands that each of these caused.
+//! The tree of causes: commands, the events that each brought or why it was refused, the calls that
+//! nobody answered, and the commands that each of these caused.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -14,6 +14,9 @@ use super::telling::{Part, told};
 /// How deep a tree goes; what is deeper begins a tree of its own. JSON readers stop at 128 levels,
 /// and each command takes four.
 const DEPTH_MAX: usize = 24;
+/// The code under which connectors leave evidence of calls without a certain answer: refused, for
+/// it is no fact, and no wish of anybody's.
+const UNANSWERED: &str = "provider_unanswered";
 
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -23,6 +26,9 @@ pub(super) enum Outcome {
     Accepted,
     /// It was refused.
     Refused,
+    /// It is no wish: a provider was called, and gave no certain answer. `refusals` says what for,
+    /// how the call ended, when first and how often.
+    Unanswered,
     /// All that it asked for was true already.
     Unchanged,
 }
@@ -51,7 +57,7 @@ pub(super) struct CausedCommand {
     caused: Vec<Self>,
 }
 
-/// Why a command was refused.
+/// Why a command was refused, or how a call ended.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RefusedFor {
     /// The command's name.
@@ -60,8 +66,8 @@ pub(super) struct RefusedFor {
     code: String,
     /// One sentence for people.
     message: String,
-    /// How often.
-    times: u32,
+    /// How often. Of calls without an answer, a record may stand for several.
+    times: u64,
     /// When first.
     #[schema(format = DateTime)]
     time: String,
@@ -166,10 +172,11 @@ impl<'a> Graph<'a> {
         let event = events.first().map(|event| &event.actor);
         let actor = event.or_else(|| refused.first().map(|refused| &refused.actor))?.clone();
         let refusals = reasons(&refused);
-        let outcome = match (events.is_empty(), refusals.is_empty()) {
-            (false, _) => Outcome::Accepted,
-            (true, false) => Outcome::Refused,
-            (true, true) => Outcome::Unchanged,
+        let outcome = match (&events[..], &refusals[..]) {
+            ([_, ..], _) => Outcome::Accepted,
+            ([], [reason]) if reason.code == UNANSWERED => Outcome::Unanswered,
+            ([], [_, ..]) => Outcome::Refused,
+            ([], []) => Outcome::Unchanged,
         };
         let causation_id = self.causes.get(&key).copied().flatten();
         let events = events.iter().map(|event| self.event(event, depth)).collect();
@@ -211,13 +218,14 @@ fn reasons(refused: &[&RefusalView]) -> Vec<RefusedFor> {
     let mut reasons: Vec<RefusedFor> = Vec::new();
     for one in refused {
         let Some(code) = &one.code else { continue };
+        let times = 1 + if code == UNANSWERED { one.left_out() } else { 0 };
         match reasons.iter_mut().find(|reason| reason.code == *code) {
-            Some(reason) => reason.times += 1,
+            Some(reason) => reason.times += times,
             None => reasons.push(RefusedFor {
                 command: one.command.clone(),
                 code: code.clone(),
                 message: one.message.clone().unwrap_or_default(),
-                times: 1,
+                times,
                 time: one.time.clone(),
             }),
         }
@@ -227,10 +235,13 @@ fn reasons(refused: &[&RefusalView]) -> Vec<RefusedFor> {
 
 #[cfg(test)]
 mod tests {
+    use domain::ids::{CommandId, CorrelationId};
+    use domain::{Category, Position, StreamName, Tenant, Timestamp};
     use serde_json::{Value, json};
 
     use super::*;
     use crate::audit::event::PositionView;
+    use crate::refusal_trail::Refused;
 
     fn event(id: u128, command: u128, cause: u128) -> EventView {
         EventView {
@@ -304,6 +315,44 @@ mod tests {
         let second = &first.caused[0].events[0];
         assert_eq!(second.part, Part::ProviderCall);
         assert_eq!(second.told.as_deref(), Some("capture EUR 5, attempt 1"));
+    }
+
+    #[test]
+    fn calls_that_nobody_answered_hang_below_their_request_and_are_counted() {
+        let mut request = event(1, 100, 100);
+        request.event_type = "payment-capture-requested".to_owned();
+        let answer = event(2, 300, 1);
+        let evidence = |left_out: u64, second: u32| {
+            let refusal: domain::Refusal = domain::payment::Refusal::Unanswered {
+                request: domain::ids::EventId(Uuid::from_u128(1)),
+                operation: "capture".to_owned(),
+                provider_code: "provider_late".to_owned(),
+                left_out,
+            }
+            .into();
+            RefusalView::from(Refused {
+                at: Position { partition: 0, offset: i64::from(second) },
+                stream: StreamName::new(Category::Payment, Uuid::from_u128(9)),
+                version: 1,
+                command_id: CommandId(Uuid::from_u128(200)),
+                command: "payment.note-unanswered".to_owned(),
+                correlation_id: CorrelationId(Uuid::nil()),
+                causation_id: Some(Uuid::from_u128(1)),
+                actor: "system:payments".parse().unwrap(),
+                tenant: Tenant::default(),
+                refused_at: Timestamp::from_micros(i64::from(second) * 1_000_000),
+                refusal: Some(refusal),
+            })
+        };
+
+        let found = tree(&[request, answer], &[evidence(0, 1), evidence(3, 6)]);
+
+        let caused = &found[0].events[0].caused;
+        let call = caused.iter().find(|command| command.events.is_empty()).unwrap();
+        assert_eq!((caused.len(), call.outcome), (2, Outcome::Unanswered));
+        let [how] = &call.refusals[..] else { panic!("{:?}", call.refusals) };
+        assert_eq!(how.message, "`capture` has no certain answer of the provider: provider_late");
+        assert_eq!((how.times, how.time.as_str()), (5, "1970-01-01T00:00:01.000000Z"));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use domain::Timestamp;
 use serde_json::Value;
 
-/// The tree that `GET /v1/audit/correlations/{id}` gives, a line for each event. Times count from
-/// the first event.
+/// The tree that `GET /v1/audit/correlations/{id}` gives, a line for each event, refusal and call
+/// without an answer. Times count from the first event.
 pub(super) fn told(correlation: &Value) -> String {
     let commands = correlation["commands"].as_array();
     let began_at = correlation["data"][0]["time"].as_str().and_then(|time| time.parse().ok());
@@ -20,15 +20,21 @@ fn below(command: &Value, began_at: Timestamp, indent: &str, text: &mut String) 
     let (actor, stream) = (said(&command["actor"]), short(said(&command["stream"])));
     let actor = actor.strip_prefix("system:").map_or("a traveller", |system| system);
     for event in command["events"].as_array().into_iter().flatten() {
-        let at: Timestamp = said(&event["time"]).parse().unwrap_or(began_at);
-        let millis = (at.micros() - began_at.micros()) / 1_000;
+        let millis = since(began_at, event);
         let name = format!("{indent}{}", said(&event["type"]));
         *text += &format!("{millis:>7} ms  {name:<44} {stream:<24} by {actor}\n");
         for caused in event["caused"].as_array().into_iter().flatten() {
             below(caused, began_at, &format!("{indent}  "), text);
         }
     }
+    let unanswered = command["outcome"] == "unanswered";
     for refused in command["refusals"].as_array().into_iter().flatten() {
+        if unanswered {
+            let (millis, times) = (since(began_at, refused), &refused["times"]);
+            let name = format!("{indent}({times} x) {}", said(&refused["message"]));
+            *text += &format!("{millis:>7} ms  {name}\n");
+            continue;
+        }
         let (what, code) = (said(&refused["command"]), said(&refused["code"]));
         let name = format!("{indent}{what} refused: {code}");
         *text += &format!("{:>10}  {name:<44} {stream:<24} by {actor}\n", "");
@@ -36,6 +42,12 @@ fn below(command: &Value, began_at: Timestamp, indent: &str, text: &mut String) 
     for caused in command["caused"].as_array().into_iter().flatten() {
         below(caused, began_at, &format!("{indent}  "), text);
     }
+}
+
+/// Milliseconds from the story's beginning to this.
+fn since(began_at: Timestamp, what: &Value) -> i64 {
+    let at: Timestamp = said(&what["time"]).parse().unwrap_or(began_at);
+    (at.micros() - began_at.micros()) / 1_000
 }
 
 fn said(value: &Value) -> &str {
@@ -72,7 +84,13 @@ mod tests {
             "actor": "system:sagas", "stream": "offer-1", "events": [], "caused": [answer],
             "refusals": [{ "command": "hold", "code": "sold_out" }],
         });
-        let requested = event("booking-requested", "00.000", json!([saga, hold]));
+        let message = "`capture` has no certain answer of the provider: provider_late";
+        let call = json!({
+            "actor": "system:payments", "stream": "payment-1", "events": [], "caused": [],
+            "outcome": "unanswered",
+            "refusals": [{ "message": message, "times": 3, "time": "2027-01-01T00:00:00.750Z" }],
+        });
+        let requested = event("booking-requested", "00.000", json!([saga, hold, call]));
         let booking = json!({
             "actor": "account:1", "stream": format!("booking-{id}"), "events": [requested],
         });
@@ -86,5 +104,6 @@ mod tests {
         assert!(lines[1].ends_with("by sagas"), "{text}");
         assert!(lines[2].starts_with("              hold refused: sold_out "), "{text}");
         assert!(lines[3].starts_with("    500 ms      saga-step-failed "), "{text}");
+        assert_eq!(lines[4], format!("    750 ms    (3 x) {message}"));
     }
 }

@@ -1,0 +1,405 @@
+//! Evidence of calls that ended without a certain answer, among the log's refusals: of which
+//! request, for what, how it ended, when first and how often. The audit of a request shows it below
+//! the event that asks.
+//!
+//! Promises:
+//! - no payment waits for it: a call is noted in memory, and recorded by a task of its own, one
+//!   record after another. What fails is counted into the next;
+//! - the first of a kind (request, operation, code) is recorded at once, the next after a pause
+//!   that doubles; each record says how many there were since the last, and what is left is
+//!   recorded once the request has its answer;
+//! - what an open circuit holds back is no call: it is recorded once for a request, and not
+//!   counted.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use domain::ids::{CommandId, EventId};
+use domain::payment::Command as Payment;
+use domain::{Category, Command, StreamName, derive};
+use lanes::{Cause, CommandError, CommandPort};
+use read_models::projections::ProviderRequestRow;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::pace::Pace;
+use super::{ACTOR, cause};
+use crate::payment_provider::{Doubt, Obstacle};
+
+/// Between the first two records of a kind, and at most.
+const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE_MAX: Duration = Duration::from_secs(3600);
+/// What has not come again for so long was answered elsewhere.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
+/// Kinds that are remembered; of others there is only the log line.
+const KINDS_MAX: usize = 1_024;
+/// Between two looks for what is to be recorded, when nothing comes.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long what is left may take when the connector stops.
+const STOP_MAX: Duration = Duration::from_secs(1);
+
+/// How a call ended that has no certain answer.
+#[derive(Clone, Copy)]
+pub(super) enum Ending {
+    /// It may have worked.
+    Unknown(Doubt),
+    /// It did not.
+    NotTried(Obstacle),
+}
+
+impl Ending {
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Self::Unknown(doubt) => doubt.code(),
+            Self::NotTried(obstacle) => obstacle.code(),
+        }
+    }
+}
+
+/// What is counted together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    request: EventId,
+    operation: String,
+    code: &'static str,
+}
+
+struct Seen {
+    pace: Pace,
+    stream: StreamName,
+    cause: Cause,
+    last_at: Instant,
+    /// Its request has its answer: nothing more comes.
+    over: bool,
+}
+
+/// A record to make.
+struct Record {
+    kind: Kind,
+    stream: StreamName,
+    cause: Cause,
+    count: u64,
+}
+
+/// Notes calls, and records them.
+pub(super) struct Unanswered {
+    port: Arc<dyn CommandPort>,
+    seen: Mutex<BTreeMap<Kind, Seen>>,
+    word: Notify,
+}
+
+impl Unanswered {
+    pub(super) fn new(port: Arc<dyn CommandPort>) -> Self {
+        Self { port, seen: Mutex::default(), word: Notify::new() }
+    }
+
+    /// Notes that a call for this request ended so. Waits for nothing.
+    pub(super) fn note(&self, row: &ProviderRequestRow, operation: &str, ending: Ending) {
+        let held_back = matches!(ending, Ending::NotTried(Obstacle::CircuitOpen(_)));
+        // Whatever would have been called: it is the request that waits.
+        let operation = if held_back { &row.kind } else { operation }.to_owned();
+        let kind = Kind { request: row.asked_by, operation, code: ending.code() };
+        let (mut seen, now) = (self.seen(), Instant::now());
+        if let Some(known) = seen.get_mut(&kind) {
+            known.last_at = now;
+            if !held_back {
+                known.pace.count();
+            }
+            return;
+        }
+        if seen.len() >= KINDS_MAX {
+            tracing::warn!(request = %row.asked_by, code = kind.code,
+                "too many calls have no answer: this one is not among the refusals");
+            return;
+        }
+        let mut pace = Pace::new(PAUSE, PAUSE_MAX);
+        pace.count();
+        let stream = StreamName::new(Category::Payment, row.payment_id.0);
+        seen.insert(kind, Seen { pace, stream, cause: cause(row), last_at: now, over: false });
+        self.word.notify_one();
+    }
+
+    /// The request has its answer: what is counted is recorded, and nothing more comes.
+    pub(super) fn answered(&self, request: EventId) {
+        let mut left = false;
+        for (_, seen) in self.seen().iter_mut().filter(|(kind, _)| kind.request == request) {
+            seen.over = true;
+            seen.pace.hurry();
+            left = true;
+        }
+        if left {
+            self.word.notify_one();
+        }
+    }
+
+    /// Records what is noted, for as long as anybody asks.
+    pub(super) async fn record(&self) -> Infallible {
+        loop {
+            while let Some(record) = self.due(Instant::now()) {
+                self.send(record).await;
+            }
+            tokio::select! {
+                () = self.word.notified() => {}
+                () = sleep(LOOK) => {}
+            }
+        }
+    }
+
+    /// Records what is left, as far as that takes a moment.
+    pub(super) async fn finish(&self) {
+        self.seen().values_mut().for_each(|seen| seen.pace.hurry());
+        let rest = async {
+            while let Some(record) = self.due(Instant::now()) {
+                self.send(record).await;
+            }
+        };
+        let done = timeout(STOP_MAX, rest).await.is_ok();
+        let left: u64 = self.seen().values().map(|seen| seen.pace.counted()).sum();
+        if !done || left > 0 {
+            tracing::warn!(left, "calls without an answer are not all among the refusals");
+        }
+    }
+
+    /// The next record to make now.
+    fn due(&self, now: Instant) -> Option<Record> {
+        let mut seen = self.seen();
+        seen.retain(|_, seen| {
+            let over = seen.over || now.duration_since(seen.last_at) > FORGOTTEN_AFTER;
+            !over || seen.pace.counted() > 0
+        });
+        seen.iter_mut().find_map(|(kind, seen)| {
+            let count = seen.pace.take(now)?;
+            let (stream, cause) = (seen.stream, seen.cause.clone());
+            Some(Record { kind: kind.clone(), stream, cause, count })
+        })
+    }
+
+    async fn send(&self, record: Record) {
+        let Record { kind, stream, cause, count } = record;
+        let command = Command::Payment(Payment::NoteUnanswered {
+            request: kind.request,
+            operation: kind.operation.clone(),
+            code: kind.code.to_owned(),
+            left_out: count - 1,
+        });
+        // One name for all of a kind: they are one thing in the tree, and are counted there.
+        let (request, code) = (kind.request.0, kind.code.as_bytes());
+        let parts = [request.as_bytes().as_slice(), kind.operation.as_bytes(), code];
+        let id = CommandId(derive::id("provider-unanswered", Some(request), &parts));
+        let asked = ACTOR.request(stream, id, (&command.clone(), command), &cause);
+        match self.port.send(asked).await {
+            // It is always refused, and that is what is recorded.
+            Ok(_) | Err(CommandError::Refused(_)) => {}
+            Err(error) => {
+                tracing::warn!(%stream, code = error.code(), %error,
+                    correlation_id = %cause.correlation_id,
+                    "that a call has no answer is recorded later");
+                if let Some(seen) = self.seen().get_mut(&kind) {
+                    seen.pace.give_back(count);
+                }
+            }
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, BTreeMap<Kind, Seen>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use domain::ids::{CorrelationId, PaymentId};
+    use domain::{Tenant, Timestamp};
+    use lanes::{Accepted, CommandRequest};
+    use read_models::projections::provider_requests;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const LATE: Ending = Ending::Unknown(Doubt::Late);
+    const HELD_BACK: Ending = Ending::NotTried(Obstacle::CircuitOpen(Duration::from_secs(2)));
+
+    /// Keeps what it is sent, unless it is away.
+    #[derive(Default)]
+    struct Log {
+        taken: Mutex<Vec<CommandRequest>>,
+        away: AtomicBool,
+    }
+
+    #[async_trait::async_trait]
+    impl CommandPort for Log {
+        async fn send(&self, request: CommandRequest) -> Result<Accepted, CommandError> {
+            if self.away.load(Ordering::Relaxed) {
+                let reason = "away".to_owned();
+                return Err(CommandError::Unavailable { reason, retry_after_seconds: 1 });
+            }
+            let Command::Payment(payment) = &request.command else { panic!("of a payment") };
+            let refusal = payment.check().unwrap_err();
+            self.taken.lock().unwrap().push(request);
+            Err(CommandError::Refused(refusal.into()))
+        }
+
+        fn shards(&self) -> u32 {
+            1
+        }
+
+        fn shard_of(&self, _: &StreamName) -> u32 {
+            0
+        }
+    }
+
+    impl Log {
+        /// Operation, code and how many were left out, of each record.
+        fn records(&self) -> Vec<(String, String, u64)> {
+            let taken = self.taken.lock().unwrap();
+            let told = taken.iter().map(|request| match &request.command {
+                Command::Payment(Payment::NoteUnanswered { operation, code, left_out, .. }) => {
+                    (operation.clone(), code.clone(), *left_out)
+                }
+                other => panic!("{other:?}"),
+            });
+            told.collect()
+        }
+    }
+
+    fn row() -> ProviderRequestRow {
+        ProviderRequestRow {
+            payment_id: PaymentId(Uuid::from_u128(1)),
+            kind: provider_requests::CAPTURE.to_owned(),
+            subject_id: Uuid::from_u128(1),
+            tenant: Tenant::default(),
+            state: provider_requests::OPEN.to_owned(),
+            attempt: 1,
+            amount: 900,
+            currency: "EUR".to_owned(),
+            method: "card_approved".to_owned(),
+            due_at: Timestamp::default(),
+            asked_at: Timestamp::default(),
+            asked_by: EventId(Uuid::from_u128(7)),
+            correlation_id: CorrelationId(Uuid::from_u128(8)),
+            traceparent: None,
+        }
+    }
+
+    fn noting() -> (Arc<Log>, Unanswered) {
+        let log = Arc::new(Log::default());
+        (Arc::clone(&log), Unanswered::new(log))
+    }
+
+    /// Lets the recording go on for so long.
+    async fn after(unanswered: &Unanswered, millis: u64) {
+        let time = Duration::from_millis(millis);
+        assert!(timeout(time, unanswered.record()).await.is_err());
+    }
+
+    fn told(operation: &str, code: &str, left_out: u64) -> (String, String, u64) {
+        (operation.to_owned(), code.to_owned(), left_out)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_is_recorded_at_once_below_its_request_and_the_others_are_counted() {
+        let (log, unanswered) = noting();
+        let broken = Ending::Unknown(Doubt::BrokenOff);
+
+        unanswered.note(&row(), "capture", LATE);
+        after(&unanswered, 10).await;
+        unanswered.note(&row(), "look_up", broken);
+        for _ in 0..3 {
+            unanswered.note(&row(), "capture", LATE);
+        }
+        after(&unanswered, 4_000).await;
+        let before = log.records();
+        after(&unanswered, 2_000).await;
+
+        let first = [told("capture", "provider_late", 0), told("look_up", "provider_broke_off", 0)];
+        assert_eq!(before, first);
+        assert_eq!(log.records()[2..], [told("capture", "provider_late", 2)]);
+        let taken = log.taken.lock().unwrap();
+        assert_eq!(taken[0].command_id, taken[2].command_id, "one thing of the tree");
+        assert_ne!(taken[0].command_id, taken[1].command_id);
+        assert_eq!(taken[0].causation_id, row().asked_by.0);
+        assert_eq!(taken[0].correlation_id, row().correlation_id);
+        assert_eq!(taken[0].stream, StreamName::new(Category::Payment, row().payment_id.0));
+        assert_eq!(taken[0].actor.to_string(), "system:payments");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_open_circuit_holds_back_is_recorded_once_for_a_request() {
+        let (log, unanswered) = noting();
+
+        for _ in 0..100 {
+            unanswered.note(&row(), "capture", HELD_BACK);
+            unanswered.note(&row(), "look_up", HELD_BACK);
+            after(&unanswered, 10_000).await;
+        }
+        unanswered.answered(row().asked_by);
+        after(&unanswered, 10_000).await;
+
+        assert_eq!(log.records(), [told("capture", "provider_circuit_open", 0)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_ends_the_counting_with_what_was_left_out() {
+        let (log, unanswered) = noting();
+
+        unanswered.note(&row(), "capture", LATE);
+        after(&unanswered, 10).await;
+        unanswered.note(&row(), "capture", LATE);
+        unanswered.note(&row(), "capture", LATE);
+        unanswered.answered(row().asked_by);
+        after(&unanswered, 2_000).await;
+
+        assert_eq!(log.records()[1..], [told("capture", "provider_late", 1)]);
+        assert!(unanswered.seen().is_empty(), "nothing is kept of what is over");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_log_does_not_take_is_counted_into_the_next() {
+        let (log, unanswered) = noting();
+        log.away.store(true, Ordering::Relaxed);
+
+        unanswered.note(&row(), "capture", LATE);
+        unanswered.answered(row().asked_by);
+        after(&unanswered, 100).await;
+        log.away.store(false, Ordering::Relaxed);
+        unanswered.note(&row(), "capture", LATE);
+        after(&unanswered, 1_000).await;
+        let before = log.records();
+        after(&unanswered, 10_000).await;
+
+        assert_eq!(before, [], "not before the pause is over");
+        assert_eq!(log.records(), [told("capture", "provider_late", 1)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_kinds_are_remembered_and_no_longer_than_they_come() {
+        let (log, unanswered) = noting();
+
+        for number in 0..2_000 {
+            let asked_by = EventId(Uuid::from_u128(number));
+            unanswered.note(&ProviderRequestRow { asked_by, ..row() }, "capture", LATE);
+        }
+        after(&unanswered, 10).await;
+        let remembered = unanswered.seen().len();
+        after(&unanswered, 302_000).await;
+
+        assert_eq!((log.records().len(), remembered), (KINDS_MAX, KINDS_MAX));
+        assert!(unanswered.seen().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_when_the_connector_stops_is_recorded() {
+        let (log, unanswered) = noting();
+
+        unanswered.note(&row(), "capture", LATE);
+        after(&unanswered, 10).await;
+        unanswered.note(&row(), "capture", LATE);
+        unanswered.finish().await;
+
+        assert_eq!(log.records().len(), 2);
+    }
+}
