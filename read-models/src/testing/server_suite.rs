@@ -49,8 +49,8 @@ pub async fn away_or_silent(store_at: impl Fn(u16) -> Box<dyn ReadStore>) {
     }
 }
 
-/// The sums that a store has kept of its first generations after [`trips`] are those that it computes
-/// from its rows, and those of the same fold in memory.
+/// The sums that a store has kept of its first generations after [`trips`] are those that it
+/// computes from its rows, and those of the same fold in memory.
 ///
 /// # Panics
 /// When they are not.
