@@ -2,9 +2,15 @@
 
 use std::fmt::Debug;
 
-use crate::ids::AccountId;
-use crate::{Actor, Aggregate, Context, Refusal, RefusalKind, Tenant, Timestamp};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::TestCaseError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
+
+use crate::ids::AccountId;
+use crate::{Actor, Aggregate, Command, Context, Refusal, RefusalKind, State, Tenant, Timestamp};
 
 /// An aggregate with a history.
 pub(crate) struct Given<A> {
@@ -37,6 +43,32 @@ pub(crate) fn decide<A: Aggregate>(
     now: Timestamp,
 ) -> Result<Vec<A::Event>, A::Refusal> {
     state.decide(command, &Context { now, actor: actor.clone(), tenant: Tenant::default() })
+}
+
+/// A snapshot taken anywhere among the events reads back as what they came to there, alone and as
+/// one of any aggregate, and goes on as they do.
+pub(crate) fn restores<A>(events: &[A::Event], cut: Index) -> Result<(), TestCaseError>
+where
+    A: Aggregate + Serialize + DeserializeOwned + PartialEq + Debug,
+{
+    let (before, after) = events.split_at(cut.index(events.len() + 1));
+
+    let snapshot = serde_json::to_vec(&fold::<A>(before)).unwrap();
+    let restored: A = serde_json::from_slice(&snapshot).unwrap();
+
+    prop_assert_eq!(&restored, &fold(before));
+    prop_assert_eq!(after.iter().fold(restored, A::evolve), fold(events));
+    let erased = State::from_json(A::CATEGORY, &snapshot).unwrap();
+    prop_assert_eq!(serde_json::to_vec(&erased).unwrap(), snapshot);
+    Ok(())
+}
+
+/// A command arrives at another owner as it was sent.
+pub(crate) fn reads_back(command: Command) -> Result<(), TestCaseError> {
+    let json = serde_json::to_vec(&command).unwrap();
+
+    prop_assert_eq!(serde_json::from_slice::<Command>(&json).unwrap(), command);
+    Ok(())
 }
 
 /// The account with this number.

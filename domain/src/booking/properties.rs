@@ -9,8 +9,8 @@ use super::*;
 use crate::ids::{BookingId, HoldId, ItineraryId, OfferId, PaymentId, PersonId, TravellerId};
 use crate::money::Money;
 use crate::offer::{CancellationPolicy, CancellationTerm, Claim, OfferKind};
-use crate::testing::{account, decide, fold, saga};
-use crate::{Actor, Sealed, State, Timestamp};
+use crate::testing::{account, decide, fold, reads_back, restores, saga};
+use crate::{Actor, Sealed, Timestamp};
 
 fn sealed() -> Sealed {
     Sealed { person: PersonId(Uuid::from_u128(1)), ciphertext: "QQ".to_owned() }
@@ -215,25 +215,14 @@ proptest! {
             let state: Booking = fold(&events);
             events.extend(decide(&state, actor, command, *now).unwrap_or_default());
         }
-        let (before, after) = events.split_at(cut.index(events.len() + 1));
 
-        let snapshot = serde_json::to_vec(&fold::<Booking>(before)).unwrap();
-        let restored: Booking = serde_json::from_slice(&snapshot).unwrap();
-
-        prop_assert_eq!(&restored, &fold(before));
-        prop_assert_eq!(after.iter().fold(restored, Booking::evolve), fold(&events));
-        let erased = State::from_json(Booking::CATEGORY, &snapshot).unwrap();
-        prop_assert_eq!(serde_json::to_vec(&erased).unwrap(), snapshot);
+        restores::<Booking>(&events, cut)?;
     }
 
     #[test]
     fn a_command_reads_back_as_itself_on_the_way_to_another_owner(story in stories()) {
         for (_, _, command) in story {
-            let command = crate::Command::Booking(command);
-
-            let json = serde_json::to_vec(&command).unwrap();
-
-            prop_assert_eq!(serde_json::from_slice::<crate::Command>(&json).unwrap(), command);
+            reads_back(crate::Command::Booking(command))?;
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::calendar::Period;
 use crate::ids::{AccountId, ActivityId, BookingId, CommentId, ItineraryId};
 use crate::money::Money;
 use crate::sealed::Sealed;
-use crate::testing::{account, decide, fold, saga};
-use crate::{Actor, State, Timestamp};
+use crate::testing::{account, decide, fold, reads_back, restores, saga};
+use crate::{Actor, Timestamp};
 
 fn actors() -> impl Strategy<Value = Actor> {
     prop_oneof![
@@ -295,24 +295,13 @@ proptest! {
             let state: Itinerary = fold(&events);
             events.extend(decide(&state, actor, command, Timestamp::default()).unwrap_or_default());
         }
-        let (before, after) = events.split_at(cut.index(events.len() + 1));
 
-        let snapshot = serde_json::to_vec(&fold::<Itinerary>(before)).unwrap();
-        let restored: Itinerary = serde_json::from_slice(&snapshot).unwrap();
-
-        prop_assert_eq!(&restored, &fold(before));
-        prop_assert_eq!(after.iter().fold(restored, Itinerary::evolve), fold(&events));
-        let erased = State::from_json(Itinerary::CATEGORY, &snapshot).unwrap();
-        prop_assert_eq!(serde_json::to_vec(&erased).unwrap(), snapshot);
+        restores::<Itinerary>(&events, cut)?;
     }
 
     #[test]
     fn a_command_reads_back_as_itself_on_the_way_to_another_owner(command in commands()) {
-        let command = crate::Command::Itinerary(command);
-
-        let json = serde_json::to_vec(&command).unwrap();
-
-        prop_assert_eq!(serde_json::from_slice::<crate::Command>(&json).unwrap(), command);
+        reads_back(crate::Command::Itinerary(command))?;
     }
 }
 

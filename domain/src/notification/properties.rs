@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::Timestamp;
 use crate::ids::{BookingId, NotificationId};
-use crate::testing::{decide, fold, saga};
-use crate::{State, Timestamp};
+use crate::testing::{decide, fold, reads_back, restores, saga};
 
 fn commands() -> impl Strategy<Value = Command> {
     let request = Command::Request {
@@ -70,26 +70,22 @@ proptest! {
     }
 
     #[test]
-    fn a_snapshot_reads_back_as_itself(story in prop::collection::vec(commands(), 0..20)) {
-        let mut state = Notification::default();
+    fn a_snapshot_at_any_version_continues_like_the_fold(
+        story in prop::collection::vec(commands(), 0..20),
+        cut: prop::sample::Index,
+    ) {
+        let mut events = Vec::new();
         for command in &story {
+            let state: Notification = fold(&events);
             let decided = decide(&state, &saga(), command, Timestamp::default());
-            state = decided.unwrap_or_default().iter().fold(state, Notification::evolve);
+            events.extend(decided.unwrap_or_default());
         }
 
-        let snapshot = serde_json::to_vec(&state).unwrap();
-
-        prop_assert_eq!(&serde_json::from_slice::<Notification>(&snapshot).unwrap(), &state);
-        let erased = State::from_json(Notification::CATEGORY, &snapshot).unwrap();
-        prop_assert_eq!(serde_json::to_vec(&erased).unwrap(), snapshot);
+        restores::<Notification>(&events, cut)?;
     }
 
     #[test]
     fn a_command_reads_back_as_itself_on_the_way_to_another_owner(command in commands()) {
-        let command = crate::Command::Notification(command);
-
-        let json = serde_json::to_vec(&command).unwrap();
-
-        prop_assert_eq!(serde_json::from_slice::<crate::Command>(&json).unwrap(), command);
+        reads_back(crate::Command::Notification(command))?;
     }
 }

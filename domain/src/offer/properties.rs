@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::*;
 use crate::ids::{BookingId, HoldId, OfferId};
 use crate::money::Money;
-use crate::testing::{account, decide, fold, saga};
-use crate::{Actor, State, Timestamp};
+use crate::testing::{account, decide, fold, reads_back, restores, saga};
+use crate::{Actor, Timestamp};
 
 const CAPACITY: u32 = 6;
 
@@ -264,24 +264,13 @@ proptest! {
             let state: Offer = fold(&events);
             events.extend(decide(&state, actor, command, *now).unwrap_or_default());
         }
-        let (before, after) = events.split_at(cut.index(events.len() + 1));
 
-        let snapshot = serde_json::to_vec(&fold::<Offer>(before)).unwrap();
-        let restored: Offer = serde_json::from_slice(&snapshot).unwrap();
-
-        prop_assert_eq!(&restored, &fold(before));
-        prop_assert_eq!(after.iter().fold(restored, Offer::evolve), fold(&events));
-        let erased = State::from_json(Offer::CATEGORY, &snapshot).unwrap();
-        prop_assert_eq!(serde_json::to_vec(&erased).unwrap(), snapshot);
+        restores::<Offer>(&events, cut)?;
     }
 
     #[test]
     fn a_command_reads_back_as_itself_on_the_way_to_another_owner(command in commands()) {
-        let command = crate::Command::Offer(command);
-
-        let json = serde_json::to_vec(&command).unwrap();
-
-        prop_assert_eq!(serde_json::from_slice::<crate::Command>(&json).unwrap(), command);
+        reads_back(crate::Command::Offer(command))?;
     }
 }
 

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::*;
 use crate::ids::{BookingId, PaymentId, RefundId, SagaId};
 use crate::money::Money;
-use crate::testing::{account, decide, fold, saga};
-use crate::{Actor, State, Timestamp};
+use crate::testing::{account, decide, reads_back, restores, saga};
+use crate::{Actor, Timestamp};
 
 const PRICE: i64 = 100;
 
@@ -338,24 +338,13 @@ proptest! {
     ) {
         let mut events = Vec::new();
         play(&story, |_, _, decided, _| events.extend(decided.iter().flatten().cloned()));
-        let (before, after) = events.split_at(cut.index(events.len() + 1));
 
-        let snapshot = serde_json::to_vec(&fold::<Payment>(before)).unwrap();
-        let restored: Payment = serde_json::from_slice(&snapshot).unwrap();
-
-        prop_assert_eq!(&restored, &fold(before));
-        prop_assert_eq!(after.iter().fold(restored, Payment::evolve), fold(&events));
-        let erased = State::from_json(Payment::CATEGORY, &snapshot).unwrap();
-        prop_assert_eq!(serde_json::to_vec(&erased).unwrap(), snapshot);
+        restores::<Payment>(&events, cut)?;
     }
 
     #[test]
     fn a_command_reads_back_as_itself_on_the_way_to_another_owner(command in commands()) {
-        let command = crate::Command::Payment(command);
-
-        let json = serde_json::to_vec(&command).unwrap();
-
-        prop_assert_eq!(serde_json::from_slice::<crate::Command>(&json).unwrap(), command);
+        reads_back(crate::Command::Payment(command))?;
     }
 }
 
