@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::faults::FaultKind;
+use crate::faults::{FaultKind, Operation};
 
 /// A payment method. Its name says what happens; what goes wrong on the way to the caller goes
 /// wrong once for each piece of work, so that a repeat under the same key is told the truth.
@@ -23,6 +23,8 @@ pub enum Card {
     CardErrorAfterWork,
     /// Webhooks come late.
     CardWebhookLate,
+    /// It is authorized, and nobody hears of it in time: the answer and the webhooks come late.
+    CardSilent,
     /// Captures are refused with `capture_refused`.
     CardCaptureRefused,
     /// Refunds are refused with `refund_refused`.
@@ -31,7 +33,7 @@ pub enum Card {
 
 impl Card {
     /// Every card.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::CardApproved,
         Self::CardDeclined,
         Self::CardInsufficientFunds,
@@ -39,6 +41,7 @@ impl Card {
         Self::CardLostAnswer,
         Self::CardErrorAfterWork,
         Self::CardWebhookLate,
+        Self::CardSilent,
         Self::CardCaptureRefused,
         Self::CardRefundRefused,
     ];
@@ -54,6 +57,7 @@ impl Card {
             Self::CardLostAnswer => "card_lost_answer",
             Self::CardErrorAfterWork => "card_error_after_work",
             Self::CardWebhookLate => "card_webhook_late",
+            Self::CardSilent => "card_silent",
             Self::CardCaptureRefused => "card_capture_refused",
             Self::CardRefundRefused => "card_refund_refused",
         }
@@ -75,21 +79,29 @@ impl Card {
             | Self::CardLostAnswer
             | Self::CardErrorAfterWork
             | Self::CardWebhookLate
+            | Self::CardSilent
             | Self::CardCaptureRefused
             | Self::CardRefundRefused => None,
         }
     }
 
-    /// What goes wrong on the way to the caller after work on this card.
-    pub(crate) const fn fault(self) -> Option<FaultKind> {
+    /// Whether its webhooks come late.
+    pub(crate) const fn webhooks_late(self) -> bool {
+        matches!(self, Self::CardWebhookLate | Self::CardSilent)
+    }
+
+    /// What goes wrong on the way to the caller after such work on this card.
+    pub(crate) const fn fault(self, operation: Operation) -> Option<FaultKind> {
         match self {
             Self::CardSlow => Some(FaultKind::Delay),
+            Self::CardSilent if matches!(operation, Operation::Confirm) => Some(FaultKind::Delay),
             Self::CardLostAnswer => Some(FaultKind::DropAfter),
             Self::CardErrorAfterWork => Some(FaultKind::ErrorAfter),
             Self::CardApproved
             | Self::CardDeclined
             | Self::CardInsufficientFunds
             | Self::CardWebhookLate
+            | Self::CardSilent
             | Self::CardCaptureRefused
             | Self::CardRefundRefused => None,
         }

@@ -84,9 +84,9 @@ pub struct Settings {
     pub secret: ApiSecret,
     /// Where webhooks go; without it events can only be looked up.
     pub webhook: Option<WebhookTarget>,
-    /// How late `card_slow` is answered.
+    /// How late `card_slow` is answered, and an authorization of `card_silent`.
     pub slow_answer: Duration,
-    /// How late the webhooks of `card_webhook_late` are.
+    /// How late the webhooks of `card_webhook_late` and `card_silent` are.
     pub webhook_late: Duration,
     /// The wait after the first failed delivery; it doubles with each further one, up to an hour.
     pub webhook_backoff: Duration,

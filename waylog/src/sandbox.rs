@@ -45,11 +45,11 @@ pub(crate) struct Question {
     #[arg(long, env = "WAYLOG_SANDBOX_WEBHOOK_SECRETS", value_name = "SECRET,...")]
     #[arg(value_delimiter = ',', hide_env_values = true)]
     webhook_secrets: Vec<Secret>,
-    /// Milliseconds by which `card_slow` is answered late
+    /// Milliseconds by which `card_slow` is answered late, and authorizations of `card_silent`
     #[arg(long, env = "WAYLOG_SANDBOX_SLOW_ANSWER_MS", default_value_t = 3000)]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=600_000))]
     slow_answer_ms: u64,
-    /// Milliseconds by which the webhooks of `card_webhook_late` are late
+    /// Milliseconds by which the webhooks of `card_webhook_late` and `card_silent` are late
     #[arg(long, env = "WAYLOG_SANDBOX_WEBHOOK_LATE_MS", default_value_t = 30_000)]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=86_400_000))]
     webhook_late_ms: u64,

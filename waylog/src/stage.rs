@@ -85,6 +85,11 @@ impl Stage {
         Ok(stage)
     }
 
+    /// The same where the system is now.
+    pub(crate) fn moved(self, api: Api) -> Self {
+        Self { api, ..self }
+    }
+
     /// What the journey of that number buys.
     pub(crate) fn sale(&self, number: u64) -> &Sale {
         let index = number % self.sales.len() as u64;

@@ -125,7 +125,7 @@ impl Api {
             Err(failure) => return failure.into_response(),
         };
         self.0.scheduled.notify_one();
-        let by_card = answer.card.and_then(Card::fault).map(|kind| {
+        let by_card = answer.card.and_then(|card| card.fault(operation)).map(|kind| {
             let delay_ms = u64::try_from(self.0.slow_answer.as_millis()).unwrap_or(u64::MAX);
             Fault { kind, delay_ms }
         });

@@ -38,7 +38,7 @@ impl Work<'_> {
     }
 
     fn schedule(&self, event: &str, intent: &Intent) -> Result<(), Failure> {
-        let late = intent.method == Some(Card::CardWebhookLate);
+        let late = intent.method.is_some_and(Card::webhooks_late);
         let due_at = self.now + if late { self.rules.webhook_late_ms } else { 0 };
         let Some(fault) = self.faults.meet_webhook() else {
             return self.insert_delivery(event, due_at, Kind::Genuine);

@@ -176,6 +176,30 @@ async fn late_means_late() {
 }
 
 #[tokio::test]
+async fn a_silent_card_is_heard_of_late_and_given_back_at_once() {
+    let mut receiver = Receiver::answering(&[]).await;
+    let (target, late) = (receiver.target(&[SECRET]), Duration::from_secs(1));
+    let world = World::with(|settings| {
+        settings.webhook = Some(target);
+        (settings.slow_answer, settings.webhook_late) = (late, late);
+    })
+    .await;
+
+    let began = Instant::now();
+    world.authorize("trip", "card_silent").await;
+    let answered = began.elapsed();
+    receiver.next().await;
+    let told = began.elapsed();
+    let began = Instant::now();
+    world.post("/v1/payment_intents/ref_trip/cancel", "back", json!({})).await;
+    let given_back = began.elapsed();
+
+    assert!(answered >= late && told >= late, "{answered:?} {told:?}");
+    assert!(given_back < late, "{given_back:?}");
+    assert_eq!(world.totals("trip").await["released"], 10_000);
+}
+
+#[tokio::test]
 async fn twice_means_the_same_event_twice() {
     let mut receiver = Receiver::answering(&[]).await;
     let world = world(&receiver).await;

@@ -40,6 +40,27 @@ impl CrashPoints {
         lock
     }
 
+    /// Begins something and waits until somebody came past that place so often, or until it is
+    /// `over`. What was begun.
+    pub(crate) fn past<T>(
+        &self,
+        place: &str,
+        times: usize,
+        begin: impl FnOnce() -> T,
+        over: impl Fn(&T) -> bool,
+    ) -> T {
+        let trace = self.dir.join("trace");
+        File::create(&trace).unwrap();
+        let begun = begin();
+        let past = eventually(Duration::from_secs(30), || {
+            let reached = fs::read_to_string(&trace).unwrap();
+            reached.lines().filter(|name| *name == place).count() >= times || over(&begun)
+        });
+        fs::remove_file(&trace).unwrap();
+        assert!(past, "nobody comes past {place} {times} times");
+        begun
+    }
+
     /// The places that `journey` passes, each with its count: `name#2` is its second time there.
     pub(crate) fn of(&self, journey: impl FnOnce()) -> Vec<String> {
         let trace = self.dir.join("trace");

@@ -2,6 +2,7 @@
 
 mod client;
 pub(crate) mod crash_points;
+pub(crate) mod journeys;
 mod process;
 pub(crate) mod provider;
 pub(crate) mod sales;
@@ -208,6 +209,12 @@ impl World {
     pub(crate) fn process(&self, name: &str) -> &Process {
         let (_, process) = self.processes.iter().find(|(known, _)| *known == name).unwrap();
         process
+    }
+
+    /// The process that the sagas run in.
+    pub(crate) fn of_sagas(&self) -> &'static str {
+        let alone = self.processes.iter().find(|(known, _)| *known == "sagas");
+        alone.map_or("origin", |(name, _)| *name)
     }
 
     /// The value of one of this deployment's settings, by variable.

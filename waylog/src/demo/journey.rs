@@ -50,6 +50,8 @@ pub(super) enum Kind {
     Cancelled,
     /// Cancelled before it is bought.
     MindChanged,
+    /// Nobody hears of the money before the booking's time is over.
+    Expired,
 }
 
 impl Kind {
@@ -66,7 +68,7 @@ impl Kind {
             Kind::PriceChanged,
             Kind::ErrorAfterWork,
             Kind::MindChanged,
-            Kind::Bought,
+            Kind::Expired,
             Kind::BoughtWhole,
             Kind::NoFunds,
             Kind::Bought,
@@ -78,6 +80,14 @@ impl Kind {
             Kind::Declined,
         ];
         MIX[(number % 20) as usize]
+    }
+
+    /// What it is where nobody knows how much time a booking has: nobody is too late.
+    pub(super) const fn in_time(self) -> Self {
+        match self {
+            Self::Expired => Self::SlowCard,
+            other => other,
+        }
     }
 
     /// For people.
@@ -95,6 +105,7 @@ impl Kind {
             Self::PriceChanged => "price changed",
             Self::Cancelled => "cancelled, part refunded",
             Self::MindChanged => "cancelled at once",
+            Self::Expired => "not paid in time",
         }
     }
 
@@ -103,6 +114,7 @@ impl Kind {
             Self::AnswerLost => "card_lost_answer",
             Self::ErrorAfterWork => "card_error_after_work",
             Self::SlowCard => "card_slow",
+            Self::Expired => "card_silent",
             Self::LateWebhook => "card_webhook_late",
             Self::Declined => "card_declined",
             Self::NoFunds => "card_insufficient_funds",
@@ -118,6 +130,7 @@ impl Kind {
             Self::SoldOut => ("rejected", Some("sold_out")),
             Self::PriceChanged => ("rejected", Some("price_changed")),
             Self::Cancelled | Self::MindChanged => ("cancelled", None),
+            Self::Expired => ("expired", None),
             _ => ("confirmed", None),
         }
     }
@@ -152,8 +165,7 @@ impl Kind {
 ///
 /// # Errors
 /// When the system refuses what it should take, or the booking does not end in time.
-pub(super) async fn play(stage: &Stage, number: u64) -> anyhow::Result<Ended> {
-    let kind = Kind::of(number);
+pub(super) async fn play(stage: &Stage, number: u64, kind: Kind) -> anyhow::Result<Ended> {
     let traveller = Traveller::new(number);
     let lines = lines(stage, kind, number).await?;
     let trip = stage.plan_trip(&traveller, number).await?;
@@ -188,6 +200,19 @@ pub(super) async fn play(stage: &Stage, number: u64) -> anyhow::Result<Ended> {
     })
 }
 
+/// Waits until the booking's money was set aside and given back.
+///
+/// # Errors
+/// When that takes too long.
+pub(super) async fn given_back(stage: &Stage, booking: Uuid) -> anyhow::Result<()> {
+    let given_back = |payments: &Value| {
+        let payment = &payments["data"][0];
+        payment["authorized_at"].is_string() && payment["status"] == "voided"
+    };
+    stage.until(&format!("/v1/payments?booking_id={booking}"), given_back).await?;
+    Ok(())
+}
+
 /// What is to be bought: lines of a booking's request.
 async fn lines(stage: &Stage, kind: Kind, number: u64) -> anyhow::Result<Vec<Value>> {
     let sale = stage.sale(number);
@@ -220,7 +245,7 @@ mod tests {
         for first in [0, 7, 19] {
             let kinds: BTreeSet<Kind> = (first..first + 20).map(Kind::of).collect();
 
-            assert_eq!(kinds.len(), 12);
+            assert_eq!(kinds.len(), 13);
         }
     }
 
@@ -243,6 +268,8 @@ mod tests {
         let rejected = ended("rejected", Some("sold_out"), 0, 0);
         assert_eq!(Kind::SoldOut.surprise(&rejected), None);
         assert!(Kind::Declined.surprise(&rejected).is_some_and(|said| said.contains("sold_out")));
+        assert_eq!(Kind::Expired.surprise(&ended("expired", None, 0, 0)), None);
+        assert!(Kind::Expired.in_time().surprise(&ended("expired", None, 0, 0)).is_some());
         assert!(Kind::Bought.surprise(&ended("confirmed", None, 99, 0)).is_some());
         assert!(Kind::Cancelled.surprise(&ended("cancelled", None, 100, 100)).is_some());
     }

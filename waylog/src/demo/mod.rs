@@ -3,6 +3,9 @@
 //! everything holds.
 //!
 //! Every booking has to end, as it has to: the answer is no when one does not.
+//!
+//! Bookings that expire are played last, on the same system with less time for each: with little
+//! time for all, a busy machine would be too slow for those that are to be bought.
 
 mod journey;
 mod story;
@@ -12,8 +15,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
 use clap::Args;
+use futures::future::join_all;
 use futures::{StreamExt as _, stream};
 
 use self::journey::{Ended as Journeyed, Kind};
@@ -27,6 +30,11 @@ use crate::{saga, verify};
 
 /// Things for sale that have room for everybody.
 const OFFERS: u64 = 24;
+/// How long a booking has to be paid where it is to expire: far less than until a silent card is
+/// heard of.
+const SHORT_DEADLINE_SECONDS: u32 = 1;
+/// How long a silent card is waited for. One that was never asked for money is not heard of.
+const HEARD_MAX: Duration = Duration::from_secs(8);
 /// Surprises that are shown; all are counted.
 const SHOWN_MAX: usize = 20;
 
@@ -37,7 +45,8 @@ pub(crate) struct Question {
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     bookings: u64,
     /// A system that runs already (http://...), with the development identity; without it, one of
-    /// its own in this process
+    /// its own in this process. How long a booking has to be paid is that system's own: there none
+    /// is played that expires, one is bought with a slow card in its stead
     #[arg(long, value_name = "URL")]
     against: Option<String>,
     /// Where the system of its own keeps its data, which then stays; with --against, where that
@@ -51,6 +60,9 @@ pub(crate) struct Question {
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
     patience_seconds: u64,
 }
+
+/// A journey by its number, and what happens on it.
+type Journey = (u64, Kind);
 
 /// What was played.
 struct Played {
@@ -90,72 +102,101 @@ async fn demonstrate(question: &Question) -> anyhow::Result<(System, Played)> {
         }
     };
     say(format_args!("{} bookings at {}{place}\n", question.bookings, system.url));
-    let patience = Duration::from_secs(question.patience_seconds);
-    let url = system.url.clone();
+    let (patience, url) = (Duration::from_secs(question.patience_seconds), system.url.clone());
+    let (late, in_time): (Vec<Journey>, Vec<Journey>) =
+        question.journeys().partition(|(_, kind)| *kind == Kind::Expired);
+    let (bookings, concurrency) = (question.bookings, question.concurrency.into());
+    let mut played = Played::of(bookings);
     let playing = async {
-        let api = Api::new(&url)?;
-        let stage = Stage::set(api, OFFERS, question.bookings, patience).await?;
-        let played = play(&stage, question.bookings, question.concurrency.into()).await;
-        totals(&played);
-        examples(&stage, &played).await?;
-        anyhow::Ok(played)
-    };
-    let played = tokio::select! {
-        played = playing => played?,
-        stopped = system.stopped() => {
-            stopped?;
-            bail!("{url} was stopped before everything was played");
+        let stage = Stage::set(Api::new(&url)?, OFFERS, bookings, patience).await?;
+        let forgotten = (bookings / 100 + 1).min(10);
+        let holds = stream::iter(0..forgotten).map(|number| stage.forgotten_hold(number));
+        let holds = holds.buffer_unordered(concurrency).collect::<Vec<_>>();
+        let (holds, ()) = tokio::join!(holds, played.play(&stage, &in_time, concurrency));
+        for error in holds.into_iter().filter_map(Result::err) {
+            played.surprised(format!("{error:#}"));
         }
+        anyhow::Ok(stage)
     };
+    let mut stage = system.during(playing).await?;
+    if !late.is_empty() {
+        system.start_again(SHORT_DEADLINE_SECONDS).await?;
+        stage = stage.moved(Api::new(&system.url)?);
+        let (count, url) = (late.len(), &system.url);
+        say(format_args!("{count} of them with {SHORT_DEADLINE_SECONDS} s to be paid, at {url}\n"));
+        let playing = async {
+            played.play(&stage, &late, concurrency).await;
+            played.heard(&stage).await;
+            anyhow::Ok(())
+        };
+        system.during(playing).await?;
+    }
+    totals(&played);
+    system.during(examples(&stage, &played)).await?;
     system.stop().await?;
     Ok((system, played))
 }
 
-/// Plays all journeys, and beside them partners that forget what they held.
-async fn play(stage: &Stage, bookings: u64, concurrency: usize) -> Played {
-    let begin = Instant::now();
-    let mut progress = Progress::of(Some(bookings), "bookings");
-    let mut played = Played {
-        asked: bookings,
-        ended: Vec::new(),
-        surprises: Vec::new(),
-        surprises_total: 0,
-        took: Duration::ZERO,
-    };
-    let forgotten = (bookings / 100 + 1).min(10);
-    let holds = stream::iter(0..forgotten).map(|number| stage.forgotten_hold(number));
-    let holds = holds.buffer_unordered(concurrency).collect::<Vec<_>>();
-    let journeys = async {
-        let each = |number| async move { (number, journey::play(stage, number).await) };
-        let mut journeys = stream::iter(0..bookings).map(each).buffer_unordered(concurrency);
-        let mut over = 0;
-        while let Some((number, ended)) = journeys.next().await {
-            over += 1;
-            match ended {
-                Ok(ended) => {
-                    if let Some(surprise) = ended.kind.surprise(&ended) {
-                        played.surprised(surprise);
-                    }
-                    played.ended.push(ended);
-                }
-                Err(error) => {
-                    let name = Kind::of(number).name();
-                    played.surprised(format!("journey {number}, {name}: {error:#}"));
-                }
-            }
-            progress.at(over, format!("{} surprises", played.surprises_total));
-        }
-        progress.end();
-    };
-    let (holds, ()) = tokio::join!(holds, journeys);
-    for error in holds.into_iter().filter_map(Result::err) {
-        played.surprised(format!("{error:#}"));
+impl Question {
+    /// Which journeys are played.
+    fn journeys(&self) -> impl Iterator<Item = Journey> {
+        let own = self.against.is_none();
+        let kind = move |number| if own { Kind::of(number) } else { Kind::of(number).in_time() };
+        (0..self.bookings).map(move |number| (number, kind(number)))
     }
-    played.took = begin.elapsed();
-    played
 }
 
 impl Played {
+    fn of(bookings: u64) -> Self {
+        Self {
+            asked: bookings,
+            ended: Vec::new(),
+            surprises: Vec::new(),
+            surprises_total: 0,
+            took: Duration::ZERO,
+        }
+    }
+
+    /// Plays those journeys to their ends, so many at one time.
+    async fn play(&mut self, stage: &Stage, journeys: &[Journey], concurrency: usize) {
+        let begin = Instant::now();
+        let mut progress = Progress::of(u64::try_from(journeys.len()).ok(), "bookings");
+        let each = |(number, kind): &Journey| {
+            let (number, kind) = (*number, *kind);
+            async move { (number, kind, journey::play(stage, number, kind).await) }
+        };
+        let mut playing = stream::iter(journeys).map(each).buffer_unordered(concurrency);
+        let mut over = 0;
+        while let Some((number, kind, ended)) = playing.next().await {
+            over += 1;
+            match ended {
+                Ok(ended) => {
+                    if let Some(surprise) = kind.surprise(&ended) {
+                        self.surprised(surprise);
+                    }
+                    self.ended.push(ended);
+                }
+                Err(error) => {
+                    self.surprised(format!("journey {number}, {}: {error:#}", kind.name()));
+                }
+            }
+            progress.at(over, format!("{} surprises", self.surprises_total));
+        }
+        progress.end();
+        self.took += begin.elapsed();
+    }
+
+    /// Waits until the money of bookings that have expired was heard of, and given back.
+    async fn heard(&self, stage: &Stage) {
+        let late = self.ended.iter().filter(|ended| ended.kind == Kind::Expired);
+        let heard = join_all(late.map(|ended| journey::given_back(stage, ended.id)));
+        if tokio::time::timeout(HEARD_MAX, heard).await.is_err() {
+            complain(format_args!(
+                "some bookings expired before anybody was asked for their money"
+            ));
+        }
+    }
+
     fn surprised(&mut self, surprise: String) {
         self.surprises_total += 1;
         if self.surprises.len() < SHOWN_MAX {

@@ -1,13 +1,15 @@
 //! The system that a demonstration is played on: one of its own in this process, by the code of
 //! `waylog serve`, or one that runs already.
 
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::builder::Resettable;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use service_kit::shutdown::Shutdown;
+use service_kit::telemetry::Metrics;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -40,6 +42,7 @@ pub(super) struct System {
 struct Own {
     shutdown: Shutdown,
     serving: JoinHandle<anyhow::Result<Ended>>,
+    metrics: Metrics,
     /// Goes with it.
     _directory: Option<TempDir>,
 }
@@ -60,13 +63,29 @@ impl System {
         let settings = settings(&path)?;
         let metrics = serve::instruments(&settings)?;
         let (places, connectors) = (settings.places.clone(), settings.connectors.clone());
-        let running = serve::begin(&settings, metrics).await?;
+        let running = serve::begin(&settings, metrics.clone()).await?;
         let (url, shutdown) = (running.url.clone(), running.shutdown.clone());
         let serving = tokio::spawn(running.ended());
-        let own = Own { shutdown, serving, _directory: temporary };
+        let own = Own { shutdown, serving, metrics, _directory: temporary };
         let system = Self { url, places, connectors, own: Some(own) };
         system.ready().await?;
         Ok(system)
+    }
+
+    /// Stops the one of this process and starts it once more with its data, elsewhere; bookings
+    /// that are requested from now on have so many seconds to be paid.
+    ///
+    /// # Errors
+    /// When it does not stop or start.
+    pub(super) async fn start_again(&mut self, deadline_seconds: u32) -> anyhow::Result<()> {
+        self.stop().await?;
+        let mut settings = settings(&self.places.data_dir)?;
+        settings.sagas.payment_deadline_seconds = deadline_seconds;
+        let own = self.own.as_mut().context("only a system of its own is started again")?;
+        let running = serve::begin(&settings, own.metrics.clone()).await?;
+        (self.url, own.shutdown) = (running.url.clone(), running.shutdown.clone());
+        own.serving = tokio::spawn(running.ended());
+        self.ready().await
     }
 
     /// One that runs already; its data is where the settings in the environment say, or there.
@@ -93,11 +112,25 @@ impl System {
         asked.map(drop).with_context(|| format!("{} is not ready", self.url))
     }
 
-    /// Resolves when the system of this process stops by itself, as at a signal.
+    /// What comes of the work, unless the system stops meanwhile.
     ///
     /// # Errors
-    /// When it fails at that.
-    pub(super) async fn stopped(&mut self) -> anyhow::Result<()> {
+    /// The work's, or that the system stopped.
+    pub(super) async fn during<T>(
+        &mut self,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        tokio::select! {
+            done = work => done,
+            stopped = self.stopped() => {
+                stopped?;
+                bail!("{} was stopped before everything was played", self.url);
+            }
+        }
+    }
+
+    /// Resolves when the system of this process stops by itself, as at a signal.
+    async fn stopped(&mut self) -> anyhow::Result<()> {
         match &mut self.own {
             Some(own) => (&mut own.serving).await.context("the system died")?.map(drop),
             None => std::future::pending().await,
@@ -107,7 +140,7 @@ impl System {
     /// Stops the one of this process in good order; its data stays until this is dropped.
     ///
     /// # Errors
-    /// As [`System::stopped`].
+    /// When it fails at that.
     pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
         match &self.own {
             Some(own) => own.shutdown.request(),
