@@ -8,5 +8,7 @@ mod circuit;
 pub mod circuits;
 mod http_provider;
 pub mod notifications;
+mod pace;
 pub mod payment_provider;
 pub mod payments;
+mod unanswered;

@@ -20,8 +20,8 @@ use connectors::notifications::{
 use connectors::payment_provider::{CircuitSettings, ProviderSettings};
 use domain::ids::{BookingId, CommandId, CorrelationId, NotificationId, PersonId};
 use domain::notification::{Channel, Command};
-use domain::{Category, Sealed, StreamName, Tenant};
-use event_log::{EmbeddedLog, EmbeddedOptions};
+use domain::{Category, PositionVector, Sealed, StreamName, Tenant};
+use event_log::{EmbeddedLog, EmbeddedOptions, EventLog as _};
 use keys::testing::{KeyWorld as _, SqliteKeyWorld};
 use keys::{Keyring, KeyringSettings, Purpose};
 use lanes::{Cause, CommandPort, Lanes, LanesParts, SystemActor, SystemClock};
@@ -48,6 +48,7 @@ struct World {
     keyring: Keyring,
     faults: Arc<Faults>,
     url: String,
+    log: Arc<EmbeddedLog>,
     lanes: Arc<Lanes>,
     projectors: Projectors,
     tasks: Vec<JoinHandle<()>>,
@@ -87,7 +88,7 @@ impl World {
         let placed = |projection| Placement { projection, store: Arc::clone(&store) };
         let placements = vec![placed(Arc::new(Notifications)), placed(Arc::new(Bookings))];
         let settings = ProjectorSettings::default();
-        let projectors = Projectors::start(log, codec, placements, settings);
+        let projectors = Projectors::start(Arc::clone(&log) as _, codec, placements, settings);
         let readers = until("the read models are there", || async {
             SqliteReaders::open(&read, &SqliteSettings::default()).ok()
         })
@@ -129,6 +130,7 @@ impl World {
             keyring,
             faults,
             url,
+            log,
             lanes,
             projectors,
             tasks,
@@ -406,5 +408,31 @@ async fn a_text_message_whose_answer_is_lost_is_taken_once() {
     let messages = world.messages().await;
     let to = |number: &str| messages.iter().filter(|one| one["recipient"] == number).count();
     assert_eq!((messages.len(), to("+351210000000")), (2, 1), "{messages:#?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_nobody_can_be_asked_is_among_the_refusals_below_the_request() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let away = (format!("smtp://{nobody}"), format!("http://{nobody}"));
+    let world = World::over(Some(away)).await;
+    let ada = json!({ "name": "Ada", "email": "ada@example.org" });
+    let ada = world.sealed(person(1), &ada).await;
+
+    let id = world.ask(Channel::Email, "en", Some(ada)).await;
+
+    let evidence = until("it is among the refusals", || async {
+        let page = world.log.refusals(&PositionVector::empty(), 100).unwrap();
+        page.refusals.into_iter().map(|(_, record)| record).next()
+    })
+    .await;
+    let row = world.found(id).await.unwrap();
+    assert_eq!(evidence.stream, StreamName::new(Category::Notification, id));
+    assert_eq!(evidence.causation_id, Some(row.requested_by.0));
+    assert_eq!(evidence.correlation_id, row.correlation_id);
+    let refusal = evidence.refusal.unwrap();
+    assert_eq!(refusal.code, "notification_unanswered");
+    assert_eq!(refusal.message, "`email` has no certain answer of the provider: provider_away");
+    assert_eq!(row.attempt_failed, 0, "nothing was tried");
     world.end().await;
 }

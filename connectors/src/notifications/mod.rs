@@ -11,6 +11,8 @@
 //!   not written to, and the message is abandoned;
 //! - of what relays and APIs say, codes alone are recorded or logged: their words may say who was
 //!   written to;
+//! - tries that failed are events; that nobody could be asked stands among the log's refusals,
+//!   below the request (`unanswered.rs`);
 //! - a try whose outcome is not known is made again under the same name. An API that honours it
 //!   takes the message once; mail is sent at least once, and may arrive twice;
 //! - a message is sent, or abandoned with a reason, within a day.
@@ -26,7 +28,9 @@ mod words;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use domain::Command;
 use domain::ids::EventId;
+use domain::notification::Command as Notification;
 use keys::Keyring;
 use lanes::{Came, CommandPort, Piece, Rounds, SystemActor, WallClock, WorkList};
 use read_models::ReadQueries;
@@ -35,6 +39,7 @@ use read_models::queries::{NotificationCursor, QueryError, WORK_MAX};
 use tokio_util::sync::CancellationToken;
 
 use crate::payment_provider::{Doubt, Obstacle, Refusal};
+use crate::unanswered::{Evidence, Unanswered};
 use letters::Letter;
 pub use mail::{MailSettings, Mailer};
 pub use message_api::MessageApi;
@@ -115,6 +120,7 @@ pub struct Standing {
 pub struct NotificationConnector {
     rounds: Rounds<OpenNotifications>,
     provider: Arc<Mutex<Option<&'static str>>>,
+    unanswered: Arc<Unanswered>,
 }
 
 /// The list of messages that are neither sent nor given up.
@@ -137,9 +143,12 @@ impl NotificationConnector {
     ) -> Self {
         let provider = Arc::new(Mutex::new(None));
         let standing = Arc::clone(&provider);
-        let sender = Sender { port, keyring, channels, clock: Arc::clone(&clock), standing };
+        let unanswered = Arc::new(Unanswered::new(Arc::clone(&port), ACTOR, evidence));
+        let (noting, now) = (Arc::clone(&unanswered), Arc::clone(&clock));
+        let sender = Sender { port, keyring, channels, clock: now, standing, unanswered: noting };
         let list = OpenNotifications { queries, clock, sender };
-        Self { rounds: Rounds::new(Arc::new(list), settings.rounds()), provider }
+        let rounds = Rounds::new(Arc::new(list), settings.rounds());
+        Self { rounds, provider, unanswered }
     }
 
     /// How it stands, whenever it is asked.
@@ -154,8 +163,18 @@ impl NotificationConnector {
 
     /// Runs until it is told to stop, and waits then a moment for what is on its way.
     pub async fn run(self, stopping: CancellationToken) {
-        self.rounds.run(stopping).await;
+        let Self { rounds, unanswered, .. } = self;
+        tokio::select! {
+            () = rounds.run(stopping) => unanswered.finish().await,
+            never = unanswered.record() => match never {},
+        }
     }
+}
+
+/// That nobody could be asked, as a command.
+fn evidence(evidence: Evidence) -> Command {
+    let Evidence { request, operation, code, left_out } = evidence;
+    Command::Notification(Notification::NoteUnanswered { request, operation, code, left_out })
 }
 
 #[async_trait::async_trait]
@@ -191,6 +210,10 @@ impl WorkList for OpenNotifications {
     }
 
     async fn run(&self, row: NotificationRow) -> Came {
-        self.sender.run(&row).await
+        let came = self.sender.run(&row).await;
+        if matches!(came, Came::Done) {
+            self.sender.unanswered.answered(row.requested_by);
+        }
+        came
     }
 }

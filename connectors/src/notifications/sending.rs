@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::letters::letter;
 use super::{ACTOR, Channels, Message, Sending, telemetry};
 use crate::payment_provider::Refusal;
+use crate::unanswered::{Ending, Request, Unanswered};
 
 /// Sends what is to be sent.
 pub(super) struct Sender {
@@ -22,6 +23,8 @@ pub(super) struct Sender {
     pub(super) clock: Arc<dyn WallClock>,
     /// What the last try left to be desired.
     pub(super) standing: Arc<Mutex<Option<&'static str>>>,
+    /// Where it is noted that nobody could be asked.
+    pub(super) unanswered: Arc<Unanswered>,
 }
 
 /// Who is written to, as the booking sealed them; what else is known of them stays unread.
@@ -130,6 +133,10 @@ impl Sender {
             Sending::NotTried(obstacle) => {
                 telemetry::tried(&row.channel, "not_tried");
                 uncertain(row, "not_tried", obstacle.code());
+                let operation = &row.channel;
+                let (stream, cause) = (stream(row), cause(row));
+                let request = Request { id: row.requested_by, operation, stream, cause };
+                self.unanswered.note(request, operation, Ending::NotTried(obstacle));
                 self.note(Some(obstacle.code()));
                 return Came::Failed;
             }
@@ -146,13 +153,7 @@ impl Sender {
 
     /// Records what came of it. What is not known to be recorded is sent and recorded again.
     async fn tell(&self, row: &NotificationRow, said: Vec<Notification>) -> Came {
-        let stream = StreamName::new(Category::Notification, row.notification_id.0);
-        let cause = Cause {
-            tenant: row.tenant.clone(),
-            correlation_id: row.correlation_id,
-            causation_id: row.requested_by.0,
-            traceparent: row.traceparent.clone(),
-        };
+        let (stream, cause) = (stream(row), cause(row));
         for command in said {
             let name = command.name();
             let command = Command::Notification(command);
@@ -178,6 +179,20 @@ impl Sender {
 
     fn note(&self, trouble: Option<&'static str>) {
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+}
+
+fn stream(row: &NotificationRow) -> StreamName {
+    StreamName::new(Category::Notification, row.notification_id.0)
+}
+
+/// Why what became of a message is recorded.
+fn cause(row: &NotificationRow) -> Cause {
+    Cause {
+        tenant: row.tenant.clone(),
+        correlation_id: row.correlation_id,
+        causation_id: row.requested_by.0,
+        traceparent: row.traceparent.clone(),
     }
 }
 

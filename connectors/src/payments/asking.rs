@@ -14,11 +14,11 @@ use service_kit::crash_point;
 
 use super::answers::Asked;
 use super::settings::ConnectorSettings;
-use super::unanswered::{Ending, Unanswered};
 use super::{ACTOR, cause, telemetry};
 use crate::payment_provider::{
     Authorize, Capture, KnownPayment, Outcome, PaymentProvider, Receipt, RefundPayment, Void,
 };
+use crate::unanswered::{Ending, Request, Unanswered};
 
 /// One request while it is worked on.
 struct Errand<'a> {
@@ -179,7 +179,10 @@ impl Asker {
         let trouble = ending.map(Ending::code);
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
         let (Some(ending), Some(code)) = (ending, trouble) else { return };
-        self.unanswered.note(errand.row, operation, ending);
+        let row = errand.row;
+        let stream = StreamName::new(Category::Payment, row.payment_id.0);
+        let request = Request { id: row.asked_by, operation: &row.kind, stream, cause: cause(row) };
+        self.unanswered.note(request, operation, ending);
         if !errand.told.swap(true, Ordering::Relaxed) {
             let ProviderRequestRow { payment_id, correlation_id, .. } = errand.row;
             tracing::warn!(payment_id = %payment_id.0, %correlation_id, operation,

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::ACTOR;
-use super::pace::Pace;
+use crate::pace::Pace;
 use crate::payment_provider::webhook::WebhookError;
 
 /// At least so long between two records of a process.

@@ -14,17 +14,16 @@
 mod answers;
 mod asking;
 mod disbelief;
-mod pace;
 mod settings;
 mod telemetry;
-mod unanswered;
 pub mod webhooks;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::Timestamp;
 use domain::ids::EventId;
+use domain::payment::Command as Payment;
+use domain::{Command, Timestamp};
 use lanes::{Came, Cause, CommandPort, Piece, Rounds, SystemActor, WallClock, WorkList};
 use read_models::ReadQueries;
 use read_models::projections::ProviderRequestRow;
@@ -33,10 +32,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::payment_provider::PaymentProvider;
+use crate::unanswered::{Evidence, Unanswered};
 use asking::Asker;
 pub use settings::ConnectorSettings;
 pub use telemetry::describe_metrics;
-use unanswered::Unanswered;
 
 /// Who records what the provider says.
 const ACTOR: SystemActor = SystemActor("payments");
@@ -86,10 +85,9 @@ impl PaymentConnector {
         let rounds = settings.rounds();
         let (standing, oldest) = (Arc::new(Mutex::new(None)), Oldest::default());
         let (noted, now) = (Arc::clone(&standing), Arc::clone(&clock));
-        let unanswered = Arc::new(Unanswered::new(Arc::clone(&port)));
-        let evidence = Arc::clone(&unanswered);
-        let asker =
-            Asker { port, provider, clock, settings, standing: noted, unanswered: evidence };
+        let unanswered = Arc::new(Unanswered::new(Arc::clone(&port), ACTOR, evidence));
+        let noting = Arc::clone(&unanswered);
+        let asker = Asker { port, provider, clock, settings, standing: noted, unanswered: noting };
         let list = OpenRequests { queries, asker, oldest: Arc::clone(&oldest) };
         let rounds = Rounds::new(Arc::new(list), rounds);
         Self { rounds, provider: standing, oldest, clock: now, unanswered }
@@ -133,6 +131,12 @@ fn cause(asked: &ProviderRequestRow) -> Cause {
         causation_id: asked.asked_by.0,
         traceparent: asked.traceparent.clone(),
     }
+}
+
+/// That a call had no certain answer, as a command.
+fn evidence(evidence: Evidence) -> Command {
+    let Evidence { request, operation, code, left_out } = evidence;
+    Command::Payment(Payment::NoteUnanswered { request, operation, code, left_out })
 }
 
 #[async_trait::async_trait]

@@ -5,8 +5,10 @@ use serde_json::{Map, Value};
 use super::command::Command;
 use super::error::Refusal;
 use super::limits::{
-    FACTS_BYTES_MAX, LOCALE_CHARACTERS_MAX, REASON_CHARACTERS_MAX, TEMPLATE_CHARACTERS_MAX,
+    CODE_CHARACTERS_MAX, FACTS_BYTES_MAX, LOCALE_CHARACTERS_MAX, REASON_CHARACTERS_MAX,
+    TEMPLATE_CHARACTERS_MAX,
 };
+use crate::ids::EventId;
 use crate::{Sealed, text};
 
 /// What no notification accepts, whatever its state.
@@ -16,10 +18,20 @@ pub(super) fn command(command: &Command) -> Result<(), Refusal> {
             request(template, locale, recipient.as_ref(), facts)
         }
         Command::Abandon { reason: why } => reason(why).map(drop),
+        Command::NoteUnanswered { request, operation, code, left_out } => {
+            Err(unanswered(*request, operation, code, *left_out))
+        }
         Command::RecordSent { .. } | Command::RecordFailed { .. } | Command::RecordDelivered {} => {
             Ok(())
         }
     }
+}
+
+/// That nobody could be asked, as its evidence says it.
+pub(super) fn unanswered(request: EventId, operation: &str, code: &str, left_out: u64) -> Refusal {
+    let [operation, provider_code] =
+        [operation, code].map(|text| text::readable(text, CODE_CHARACTERS_MAX));
+    Refusal::Unanswered { request, operation, provider_code, left_out }
 }
 
 /// A message that could be written and sent.

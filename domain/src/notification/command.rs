@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::value::Channel;
 use crate::Sealed;
-use crate::ids::{BookingId, NotificationId};
+use crate::ids::{BookingId, EventId, NotificationId};
 
 /// A command to a notification; from systems alone (sagas, connectors).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +43,18 @@ pub enum Command {
     },
     /// The message reached the recipient.
     RecordDelivered {},
+    /// Notes that nobody could be asked to take the message: no try, so always refused, and a trace
+    /// among the refusals.
+    NoteUnanswered {
+        /// The event that asks for the message.
+        request: EventId,
+        /// The channel.
+        operation: String,
+        /// What was in the way: a stable code.
+        code: String,
+        /// How many more ended so, and were not recorded, since the last that was.
+        left_out: u64,
+    },
     /// Gives up.
     Abandon {
         /// Why.
@@ -67,6 +79,7 @@ impl Command {
             Self::RecordSent { .. } => "record-sent",
             Self::RecordFailed { .. } => "record-failed",
             Self::RecordDelivered {} => "record-delivered",
+            Self::NoteUnanswered { .. } => "note-unanswered",
             Self::Abandon { .. } => "abandon",
         }
     }

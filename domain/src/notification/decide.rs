@@ -28,6 +28,9 @@ pub(super) fn decide(notification: &Notification, command: &Command, actor: &Act
         }
         Command::RecordDelivered {} => Ok(delivered(known()?)),
         Command::Abandon { reason } => abandon(known()?, reason),
+        Command::NoteUnanswered { request, operation, code, left_out } => {
+            Err(check::unanswered(*request, operation, code, *left_out))
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! to act on it.
 
 use super::Status;
-use crate::ids::NotificationId;
+use crate::ids::{EventId, NotificationId};
 use crate::refusal::refusals;
 use crate::text::faults_refuse;
 
@@ -21,6 +21,18 @@ refusals! {
         /// Messages follow from what happened.
         #[error("notifications are sent by the booking process alone")]
         SystemRequired = Forbidden, "notification_system_required";
+        /// That nobody could be asked is no fact about the message.
+        #[error("`{operation}` has no certain answer of the provider: {provider_code}")]
+        Unanswered {
+            /// The event that asks for the message.
+            request: EventId,
+            /// The channel.
+            operation: String,
+            /// What was in the way: a stable code.
+            provider_code: String,
+            /// How many more ended so, and were not recorded, since the last that was.
+            left_out: u64,
+        } = Rule, "notification_unanswered";
         /// What was sent is not given up.
         #[error("the notification was sent already")]
         AlreadySent {

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::limits::FACTS_BYTES_MAX;
 use super::*;
-use crate::ids::{BookingId, NotificationId, PersonId};
+use crate::ids::{BookingId, EventId, NotificationId, PersonId};
 use crate::testing::{account, decide, fold, given, saga};
 use crate::{Actor, RefusalKind, Sealed, Timestamp};
 use RefusalKind::{AlreadyExists, Forbidden, NotFound, Rule};
@@ -188,4 +188,23 @@ fn what_makes_no_sense_is_refused() {
     for (reason, code) in reasons {
         refused(&[request()], &Command::Abandon { reason }, Rule, code);
     }
+}
+
+#[test]
+fn that_nobody_could_be_asked_is_noted_by_a_refusal_whatever_the_message() {
+    let note = Command::NoteUnanswered {
+        request: EventId(Uuid::from_u128(9)),
+        operation: "email".to_owned(),
+        code: "provider_away".to_owned(),
+        left_out: 3,
+    };
+
+    for history in [&[][..], &[request()], &[request(), abandon()]] {
+        let refusal = given::<Notification>(&after(history))
+            .when(&saga(), &note)
+            .then_refused(Rule, "notification_unanswered");
+        assert_eq!(refusal.message, "`email` has no certain answer of the provider: provider_away");
+        assert_eq!(refusal.facts["left_out"], 3);
+    }
+    assert!(note.check().is_err());
 }

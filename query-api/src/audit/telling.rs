@@ -24,8 +24,8 @@ pub(super) enum Part {
     /// What came of an attempt at undoing.
     CompensationOutcome,
     /// A provider is asked for something: to move money, or to send a message. Calls are repeated
-    /// under the event's id until their outcome is known; those to the payment provider that had no
-    /// answer stand below it, with the outcome `unanswered`.
+    /// under the event's id until their outcome is known; those that had no answer stand below it,
+    /// with the outcome `unanswered`.
     ProviderCall,
     /// What the provider said, or that it said nothing in time.
     ProviderAnswer,

@@ -14,9 +14,9 @@ use super::telling::{Part, told};
 /// How deep a tree goes; what is deeper begins a tree of its own. JSON readers stop at 128 levels,
 /// and each command takes four.
 const DEPTH_MAX: usize = 24;
-/// The code under which connectors leave evidence of calls without a certain answer: refused, for
+/// The codes under which connectors leave evidence of calls without a certain answer: refused, for
 /// it is no fact, and no wish of anybody's.
-const UNANSWERED: &str = "provider_unanswered";
+const UNANSWERED: [&str; 2] = ["provider_unanswered", "notification_unanswered"];
 
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -174,7 +174,7 @@ impl<'a> Graph<'a> {
         let refusals = reasons(&refused);
         let outcome = match (&events[..], &refusals[..]) {
             ([_, ..], _) => Outcome::Accepted,
-            ([], [reason]) if reason.code == UNANSWERED => Outcome::Unanswered,
+            ([], [reason]) if UNANSWERED.contains(&&*reason.code) => Outcome::Unanswered,
             ([], [_, ..]) => Outcome::Refused,
             ([], []) => Outcome::Unchanged,
         };
@@ -218,7 +218,7 @@ fn reasons(refused: &[&RefusalView]) -> Vec<RefusedFor> {
     let mut reasons: Vec<RefusedFor> = Vec::new();
     for one in refused {
         let Some(code) = &one.code else { continue };
-        let times = 1 + if code == UNANSWERED { one.left_out() } else { 0 };
+        let times = 1 + if UNANSWERED.contains(&&**code) { one.left_out() } else { 0 };
         match reasons.iter_mut().find(|reason| reason.code == *code) {
             Some(reason) => reason.times += times,
             None => reasons.push(RefusedFor {
@@ -353,6 +353,27 @@ mod tests {
         let [how] = &call.refusals[..] else { panic!("{:?}", call.refusals) };
         assert_eq!(how.message, "`capture` has no certain answer of the provider: provider_late");
         assert_eq!((how.times, how.time.as_str()), (5, "1970-01-01T00:00:01.000000Z"));
+        assert!(domain::notification::Refusal::CODES.contains(&UNANSWERED[1]));
+    }
+
+    #[test]
+    fn what_became_of_a_message_is_told_in_a_sentence() {
+        let mut asked = event(1, 100, 100);
+        asked.event_type = "notification-requested".to_owned();
+        asked.data = json!({ "template": "booking-confirmed", "channel": "email" });
+        let mut failed = event(2, 200, 1);
+        failed.event_type = "notification-failed".to_owned();
+        failed.data = json!({ "attempt": 2, "code": "provider_late", "message": "Nothing came." });
+
+        let found = tree(&[asked, failed], &[]);
+
+        let asked = &found[0].events[0];
+        assert_eq!(asked.part, Part::ProviderCall);
+        assert_eq!(asked.told.as_deref(), Some("`booking-confirmed` by email"));
+        let failed = &asked.caused[0].events[0];
+        assert_eq!(failed.part, Part::ProviderAnswer);
+        let told = "attempt 2 failed: provider_late: Nothing came.";
+        assert_eq!(failed.told.as_deref(), Some(told));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! the event that asks.
 //!
 //! Promises:
-//! - no payment waits for it: a call is noted in memory, and recorded by a task of its own, one
-//!   record after another. What fails is counted into the next;
+//! - no payment and no message waits for it: a call is noted in memory, and recorded by a task of
+//!   its own, one record after another. What fails is counted into the next;
 //! - the first of a kind (request, operation, code) is recorded at once, the next after a pause
 //!   that doubles; each record says how many there were since the last, and what is left is
 //!   recorded once the request has its answer;
@@ -17,15 +17,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::ids::{CommandId, EventId};
-use domain::payment::Command as Payment;
-use domain::{Category, Command, StreamName, derive};
-use lanes::{Cause, CommandError, CommandPort};
-use read_models::projections::ProviderRequestRow;
+use domain::{Command, StreamName, derive};
+use lanes::{Cause, CommandError, CommandPort, SystemActor};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::pace::Pace;
-use super::{ACTOR, cause};
+use crate::pace::Pace;
 use crate::payment_provider::{Doubt, Obstacle};
 
 /// Between the first two records of a kind, and at most.
@@ -42,7 +39,7 @@ const STOP_MAX: Duration = Duration::from_secs(1);
 
 /// How a call ended that has no certain answer.
 #[derive(Clone, Copy)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     /// It may have worked.
     Unknown(Doubt),
     /// It did not.
@@ -50,12 +47,36 @@ pub(super) enum Ending {
 }
 
 impl Ending {
-    pub(super) const fn code(self) -> &'static str {
+    pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::Unknown(doubt) => doubt.code(),
             Self::NotTried(obstacle) => obstacle.code(),
         }
     }
+}
+
+/// What a provider is asked for.
+pub(crate) struct Request<'a> {
+    /// The event that asks.
+    pub(crate) id: EventId,
+    /// What for.
+    pub(crate) operation: &'a str,
+    /// Whose stream keeps the evidence.
+    pub(crate) stream: StreamName,
+    /// Why it is recorded: the event.
+    pub(crate) cause: Cause,
+}
+
+/// What a record says.
+pub(crate) struct Evidence {
+    /// The event that asks.
+    pub(crate) request: EventId,
+    /// What the provider was called for.
+    pub(crate) operation: String,
+    /// How the call ended.
+    pub(crate) code: String,
+    /// How many more ended so, and were not recorded, since the last that was.
+    pub(crate) left_out: u64,
 }
 
 /// What is counted together.
@@ -84,23 +105,30 @@ struct Record {
 }
 
 /// Notes calls, and records them.
-pub(super) struct Unanswered {
+pub(crate) struct Unanswered {
     port: Arc<dyn CommandPort>,
+    actor: SystemActor,
+    /// The command that is always refused.
+    command: fn(Evidence) -> Command,
     seen: Mutex<BTreeMap<Kind, Seen>>,
     word: Notify,
 }
 
 impl Unanswered {
-    pub(super) fn new(port: Arc<dyn CommandPort>) -> Self {
-        Self { port, seen: Mutex::default(), word: Notify::new() }
+    pub(crate) fn new(
+        port: Arc<dyn CommandPort>,
+        actor: SystemActor,
+        command: fn(Evidence) -> Command,
+    ) -> Self {
+        Self { port, actor, command, seen: Mutex::default(), word: Notify::new() }
     }
 
     /// Notes that a call for this request ended so. Waits for nothing.
-    pub(super) fn note(&self, row: &ProviderRequestRow, operation: &str, ending: Ending) {
+    pub(crate) fn note(&self, request: Request<'_>, operation: &str, ending: Ending) {
         let held_back = matches!(ending, Ending::NotTried(Obstacle::CircuitOpen(_)));
         // Whatever would have been called: it is the request that waits.
-        let operation = if held_back { &row.kind } else { operation }.to_owned();
-        let kind = Kind { request: row.asked_by, operation, code: ending.code() };
+        let operation = if held_back { request.operation } else { operation }.to_owned();
+        let kind = Kind { request: request.id, operation, code: ending.code() };
         let (mut seen, now) = (self.seen(), Instant::now());
         if let Some(known) = seen.get_mut(&kind) {
             known.last_at = now;
@@ -110,19 +138,19 @@ impl Unanswered {
             return;
         }
         if seen.len() >= KINDS_MAX {
-            tracing::warn!(request = %row.asked_by, code = kind.code,
+            tracing::warn!(request = %request.id, code = kind.code,
                 "too many calls have no answer: this one is not among the refusals");
             return;
         }
         let mut pace = Pace::new(PAUSE, PAUSE_MAX);
         pace.count();
-        let stream = StreamName::new(Category::Payment, row.payment_id.0);
-        seen.insert(kind, Seen { pace, stream, cause: cause(row), last_at: now, over: false });
+        let Request { stream, cause, .. } = request;
+        seen.insert(kind, Seen { pace, stream, cause, last_at: now, over: false });
         self.word.notify_one();
     }
 
     /// The request has its answer: what is counted is recorded, and nothing more comes.
-    pub(super) fn answered(&self, request: EventId) {
+    pub(crate) fn answered(&self, request: EventId) {
         let mut left = false;
         for (_, seen) in self.seen().iter_mut().filter(|(kind, _)| kind.request == request) {
             seen.over = true;
@@ -135,7 +163,7 @@ impl Unanswered {
     }
 
     /// Records what is noted, for as long as anybody asks.
-    pub(super) async fn record(&self) -> Infallible {
+    pub(crate) async fn record(&self) -> Infallible {
         loop {
             while let Some(record) = self.due(Instant::now()) {
                 self.send(record).await;
@@ -148,7 +176,7 @@ impl Unanswered {
     }
 
     /// Records what is left, as far as that takes a moment.
-    pub(super) async fn finish(&self) {
+    pub(crate) async fn finish(&self) {
         self.seen().values_mut().for_each(|seen| seen.pace.hurry());
         let rest = async {
             while let Some(record) = self.due(Instant::now()) {
@@ -178,7 +206,7 @@ impl Unanswered {
 
     async fn send(&self, record: Record) {
         let Record { kind, stream, cause, count } = record;
-        let command = Command::Payment(Payment::NoteUnanswered {
+        let command = (self.command)(Evidence {
             request: kind.request,
             operation: kind.operation.clone(),
             code: kind.code.to_owned(),
@@ -188,7 +216,7 @@ impl Unanswered {
         let (request, code) = (kind.request.0, kind.code.as_bytes());
         let parts = [request.as_bytes().as_slice(), kind.operation.as_bytes(), code];
         let id = CommandId(derive::id("provider-unanswered", Some(request), &parts));
-        let asked = ACTOR.request(stream, id, (&command.clone(), command), &cause);
+        let asked = self.actor.request(stream, id, (&command.clone(), command), &cause);
         match self.port.send(asked).await {
             // It is always refused, and that is what is recorded.
             Ok(_) | Err(CommandError::Refused(_)) => {}
@@ -212,10 +240,10 @@ impl Unanswered {
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use domain::ids::{CorrelationId, PaymentId};
-    use domain::{Tenant, Timestamp};
+    use domain::ids::CorrelationId;
+    use domain::payment::Command as Payment;
+    use domain::{Category, Tenant};
     use lanes::{Accepted, CommandRequest};
-    use read_models::projections::provider_requests;
     use uuid::Uuid;
 
     use super::*;
@@ -256,7 +284,7 @@ mod tests {
         /// Operation, code and how many were left out, of each record.
         fn records(&self) -> Vec<(String, String, u64)> {
             let taken = self.taken.lock().unwrap();
-            let told = taken.iter().map(|request| match &request.command {
+            let told = taken.iter().map(|taken| match &taken.command {
                 Command::Payment(Payment::NoteUnanswered { operation, code, left_out, .. }) => {
                     (operation.clone(), code.clone(), *left_out)
                 }
@@ -266,28 +294,31 @@ mod tests {
         }
     }
 
-    fn row() -> ProviderRequestRow {
-        ProviderRequestRow {
-            payment_id: PaymentId(Uuid::from_u128(1)),
-            kind: provider_requests::CAPTURE.to_owned(),
-            subject_id: Uuid::from_u128(1),
+    const REQUEST: EventId = EventId(Uuid::from_u128(7));
+    const CORRELATION: CorrelationId = CorrelationId(Uuid::from_u128(8));
+
+    fn stream() -> StreamName {
+        StreamName::new(Category::Payment, Uuid::from_u128(1))
+    }
+
+    fn request(id: EventId) -> Request<'static> {
+        let cause = Cause {
             tenant: Tenant::default(),
-            state: provider_requests::OPEN.to_owned(),
-            attempt: 1,
-            amount: 900,
-            currency: "EUR".to_owned(),
-            method: "card_approved".to_owned(),
-            due_at: Timestamp::default(),
-            asked_at: Timestamp::default(),
-            asked_by: EventId(Uuid::from_u128(7)),
-            correlation_id: CorrelationId(Uuid::from_u128(8)),
+            correlation_id: CORRELATION,
+            causation_id: id.0,
             traceparent: None,
-        }
+        };
+        Request { id, operation: "capture", stream: stream(), cause }
+    }
+
+    fn evidence(evidence: Evidence) -> Command {
+        let Evidence { request, operation, code, left_out } = evidence;
+        Command::Payment(Payment::NoteUnanswered { request, operation, code, left_out })
     }
 
     fn noting() -> (Arc<Log>, Unanswered) {
         let log = Arc::new(Log::default());
-        (Arc::clone(&log), Unanswered::new(log))
+        (Arc::clone(&log), Unanswered::new(log, SystemActor("payments"), evidence))
     }
 
     /// Lets the recording go on for so long.
@@ -305,11 +336,11 @@ mod tests {
         let (log, unanswered) = noting();
         let broken = Ending::Unknown(Doubt::BrokenOff);
 
-        unanswered.note(&row(), "capture", LATE);
+        unanswered.note(request(REQUEST), "capture", LATE);
         after(&unanswered, 10).await;
-        unanswered.note(&row(), "look_up", broken);
+        unanswered.note(request(REQUEST), "look_up", broken);
         for _ in 0..3 {
-            unanswered.note(&row(), "capture", LATE);
+            unanswered.note(request(REQUEST), "capture", LATE);
         }
         after(&unanswered, 4_000).await;
         let before = log.records();
@@ -321,9 +352,9 @@ mod tests {
         let taken = log.taken.lock().unwrap();
         assert_eq!(taken[0].command_id, taken[2].command_id, "one thing of the tree");
         assert_ne!(taken[0].command_id, taken[1].command_id);
-        assert_eq!(taken[0].causation_id, row().asked_by.0);
-        assert_eq!(taken[0].correlation_id, row().correlation_id);
-        assert_eq!(taken[0].stream, StreamName::new(Category::Payment, row().payment_id.0));
+        assert_eq!(taken[0].causation_id, REQUEST.0);
+        assert_eq!(taken[0].correlation_id, CORRELATION);
+        assert_eq!(taken[0].stream, stream());
         assert_eq!(taken[0].actor.to_string(), "system:payments");
     }
 
@@ -332,11 +363,11 @@ mod tests {
         let (log, unanswered) = noting();
 
         for _ in 0..100 {
-            unanswered.note(&row(), "capture", HELD_BACK);
-            unanswered.note(&row(), "look_up", HELD_BACK);
+            unanswered.note(request(REQUEST), "capture", HELD_BACK);
+            unanswered.note(request(REQUEST), "look_up", HELD_BACK);
             after(&unanswered, 10_000).await;
         }
-        unanswered.answered(row().asked_by);
+        unanswered.answered(REQUEST);
         after(&unanswered, 10_000).await;
 
         assert_eq!(log.records(), [told("capture", "provider_circuit_open", 0)]);
@@ -346,11 +377,11 @@ mod tests {
     async fn an_answer_ends_the_counting_with_what_was_left_out() {
         let (log, unanswered) = noting();
 
-        unanswered.note(&row(), "capture", LATE);
+        unanswered.note(request(REQUEST), "capture", LATE);
         after(&unanswered, 10).await;
-        unanswered.note(&row(), "capture", LATE);
-        unanswered.note(&row(), "capture", LATE);
-        unanswered.answered(row().asked_by);
+        unanswered.note(request(REQUEST), "capture", LATE);
+        unanswered.note(request(REQUEST), "capture", LATE);
+        unanswered.answered(REQUEST);
         after(&unanswered, 2_000).await;
 
         assert_eq!(log.records()[1..], [told("capture", "provider_late", 1)]);
@@ -362,11 +393,11 @@ mod tests {
         let (log, unanswered) = noting();
         log.away.store(true, Ordering::Relaxed);
 
-        unanswered.note(&row(), "capture", LATE);
-        unanswered.answered(row().asked_by);
+        unanswered.note(request(REQUEST), "capture", LATE);
+        unanswered.answered(REQUEST);
         after(&unanswered, 100).await;
         log.away.store(false, Ordering::Relaxed);
-        unanswered.note(&row(), "capture", LATE);
+        unanswered.note(request(REQUEST), "capture", LATE);
         after(&unanswered, 1_000).await;
         let before = log.records();
         after(&unanswered, 10_000).await;
@@ -380,8 +411,7 @@ mod tests {
         let (log, unanswered) = noting();
 
         for number in 0..2_000 {
-            let asked_by = EventId(Uuid::from_u128(number));
-            unanswered.note(&ProviderRequestRow { asked_by, ..row() }, "capture", LATE);
+            unanswered.note(request(EventId(Uuid::from_u128(number))), "capture", LATE);
         }
         after(&unanswered, 10).await;
         let remembered = unanswered.seen().len();
@@ -395,9 +425,9 @@ mod tests {
     async fn what_is_left_when_the_connector_stops_is_recorded() {
         let (log, unanswered) = noting();
 
-        unanswered.note(&row(), "capture", LATE);
+        unanswered.note(request(REQUEST), "capture", LATE);
         after(&unanswered, 10).await;
-        unanswered.note(&row(), "capture", LATE);
+        unanswered.note(request(REQUEST), "capture", LATE);
         unanswered.finish().await;
 
         assert_eq!(log.records().len(), 2);

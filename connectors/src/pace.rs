@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// When the next record may be made, and of how many.
-pub(super) struct Pace {
+pub(crate) struct Pace {
     pause: Duration,
     pause_max: Duration,
     next_at: Option<Instant>,
@@ -16,22 +16,22 @@ pub(super) struct Pace {
 impl Pace {
     /// One at once; between two at least the pause, which doubles with each record up to the
     /// longest.
-    pub(super) const fn new(pause: Duration, pause_max: Duration) -> Self {
+    pub(crate) const fn new(pause: Duration, pause_max: Duration) -> Self {
         Self { pause, pause_max, next_at: None, counted: 0 }
     }
 
     /// One more came.
-    pub(super) const fn count(&mut self) {
+    pub(crate) const fn count(&mut self) {
         self.counted += 1;
     }
 
     /// How many came that no record tells of.
-    pub(super) const fn counted(&self) -> u64 {
+    pub(crate) const fn counted(&self) -> u64 {
         self.counted
     }
 
     /// Of how many a record is to be made now; none when none came, or before the pause is over.
-    pub(super) fn take(&mut self, now: Instant) -> Option<u64> {
+    pub(crate) fn take(&mut self, now: Instant) -> Option<u64> {
         if self.counted == 0 || self.next_at.is_some_and(|next_at| now < next_at) {
             return None;
         }
@@ -41,12 +41,12 @@ impl Pace {
     }
 
     /// The record of so many was not made.
-    pub(super) const fn give_back(&mut self, count: u64) {
+    pub(crate) const fn give_back(&mut self, count: u64) {
         self.counted += count;
     }
 
     /// What was counted may be told at once.
-    pub(super) const fn hurry(&mut self) {
+    pub(crate) const fn hurry(&mut self) {
         self.next_at = None;
     }
 }
