@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ use crate::payment_provider::{Doubt, Obstacle};
 const PAUSE: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
 /// What has not come again for so long was answered elsewhere.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(900);
 /// Kinds that are remembered; of others there is only the log line.
 const KINDS_MAX: usize = 1_024;
 /// Between two looks for what is to be recorded, when nothing comes.
@@ -73,7 +74,9 @@ pub(crate) struct Evidence {
     pub(crate) request: EventId,
     /// What the provider was called for.
     pub(crate) operation: String,
-    /// How the call ended.
+    /// Whether it was called.
+    pub(crate) tried: bool,
+    /// How the call ended, or what was in the way.
     pub(crate) code: String,
     /// How many more ended so, and were not recorded, since the last that was.
     pub(crate) left_out: u64,
@@ -84,6 +87,7 @@ pub(crate) struct Evidence {
 struct Kind {
     request: EventId,
     operation: String,
+    tried: bool,
     code: &'static str,
 }
 
@@ -96,12 +100,22 @@ struct Seen {
     over: bool,
 }
 
-/// A record to make.
-struct Record {
+/// A record to make. Unless it is known to be made when this is dropped, as by a stop in the middle
+/// of it, its count goes into the next.
+struct Record<'a> {
+    of: &'a Unanswered,
     kind: Kind,
     stream: StreamName,
     cause: Cause,
     count: u64,
+}
+
+impl Drop for Record<'_> {
+    fn drop(&mut self) {
+        if let (1.., Some(seen)) = (self.count, self.of.seen().get_mut(&self.kind)) {
+            seen.pace.give_back(self.count);
+        }
+    }
 }
 
 /// Notes calls, and records them.
@@ -111,6 +125,8 @@ pub(crate) struct Unanswered {
     /// The command that is always refused.
     command: fn(Evidence) -> Command,
     seen: Mutex<BTreeMap<Kind, Seen>>,
+    /// How many calls were of kinds that are not remembered.
+    beyond: AtomicU64,
     word: Notify,
 }
 
@@ -120,7 +136,8 @@ impl Unanswered {
         actor: SystemActor,
         command: fn(Evidence) -> Command,
     ) -> Self {
-        Self { port, actor, command, seen: Mutex::default(), word: Notify::new() }
+        let (seen, beyond) = (Mutex::default(), AtomicU64::new(0));
+        Self { port, actor, command, seen, beyond, word: Notify::new() }
     }
 
     /// Notes that a call for this request ended so. Waits for nothing.
@@ -128,7 +145,8 @@ impl Unanswered {
         let held_back = matches!(ending, Ending::NotTried(Obstacle::CircuitOpen(_)));
         // Whatever would have been called: it is the request that waits.
         let operation = if held_back { request.operation } else { operation }.to_owned();
-        let kind = Kind { request: request.id, operation, code: ending.code() };
+        let tried = matches!(ending, Ending::Unknown(_));
+        let kind = Kind { request: request.id, operation, tried, code: ending.code() };
         let (mut seen, now) = (self.seen(), Instant::now());
         if let Some(known) = seen.get_mut(&kind) {
             known.last_at = now;
@@ -138,8 +156,11 @@ impl Unanswered {
             return;
         }
         if seen.len() >= KINDS_MAX {
-            tracing::warn!(request = %request.id, code = kind.code,
-                "too many calls have no answer: this one is not among the refusals");
+            let beyond = self.beyond.fetch_add(1, Ordering::Relaxed) + 1;
+            if beyond.is_power_of_two() {
+                tracing::warn!(request = %request.id, code = kind.code, beyond,
+                    "too many calls have no answer: this one is not among the refusals");
+            }
             return;
         }
         let mut pace = Pace::new(PAUSE, PAUSE_MAX);
@@ -191,7 +212,7 @@ impl Unanswered {
     }
 
     /// The next record to make now.
-    fn due(&self, now: Instant) -> Option<Record> {
+    fn due(&self, now: Instant) -> Option<Record<'_>> {
         let mut seen = self.seen();
         seen.retain(|_, seen| {
             let over = seen.over || now.duration_since(seen.last_at) > FORGOTTEN_AFTER;
@@ -200,15 +221,17 @@ impl Unanswered {
         seen.iter_mut().find_map(|(kind, seen)| {
             let count = seen.pace.take(now)?;
             let (stream, cause) = (seen.stream, seen.cause.clone());
-            Some(Record { kind: kind.clone(), stream, cause, count })
+            Some(Record { of: self, kind: kind.clone(), stream, cause, count })
         })
     }
 
-    async fn send(&self, record: Record) {
-        let Record { kind, stream, cause, count } = record;
+    async fn send(&self, mut record: Record<'_>) {
+        let Record { kind, stream, cause, count, .. } = &record;
+        let (stream, cause, count) = (*stream, cause.clone(), *count);
         let command = (self.command)(Evidence {
             request: kind.request,
             operation: kind.operation.clone(),
+            tried: kind.tried,
             code: kind.code.to_owned(),
             left_out: count - 1,
         });
@@ -219,15 +242,10 @@ impl Unanswered {
         let asked = self.actor.request(stream, id, (&command.clone(), command), &cause);
         match self.port.send(asked).await {
             // It is always refused, and that is what is recorded.
-            Ok(_) | Err(CommandError::Refused(_)) => {}
-            Err(error) => {
-                tracing::warn!(%stream, code = error.code(), %error,
-                    correlation_id = %cause.correlation_id,
-                    "that a call has no answer is recorded later");
-                if let Some(seen) = self.seen().get_mut(&kind) {
-                    seen.pace.give_back(count);
-                }
-            }
+            Ok(_) | Err(CommandError::Refused(_)) => record.count = 0,
+            Err(error) => tracing::warn!(%stream, code = error.code(), %error,
+                correlation_id = %cause.correlation_id,
+                "that a call has no answer is recorded later"),
         }
     }
 
@@ -238,7 +256,7 @@ impl Unanswered {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::AtomicBool;
 
     use domain::ids::CorrelationId;
     use domain::payment::Command as Payment;
@@ -312,8 +330,8 @@ mod tests {
     }
 
     fn evidence(evidence: Evidence) -> Command {
-        let Evidence { request, operation, code, left_out } = evidence;
-        Command::Payment(Payment::NoteUnanswered { request, operation, code, left_out })
+        let Evidence { request, operation, tried, code, left_out } = evidence;
+        Command::Payment(Payment::NoteUnanswered { request, operation, tried, code, left_out })
     }
 
     fn noting() -> (Arc<Log>, Unanswered) {
@@ -415,7 +433,7 @@ mod tests {
         }
         after(&unanswered, 10).await;
         let remembered = unanswered.seen().len();
-        after(&unanswered, 302_000).await;
+        after(&unanswered, 902_000).await;
 
         assert_eq!((log.records().len(), remembered), (KINDS_MAX, KINDS_MAX));
         assert!(unanswered.seen().is_empty());

@@ -432,7 +432,7 @@ async fn that_nobody_can_be_asked_is_among_the_refusals_below_the_request() {
     assert_eq!(evidence.correlation_id, row.correlation_id);
     let refusal = evidence.refusal.unwrap();
     assert_eq!(refusal.code, "notification_unanswered");
-    assert_eq!(refusal.message, "`email` has no certain answer of the provider: provider_away");
+    assert_eq!(refusal.message, "nobody could be asked to send by `email`: provider_away");
     assert_eq!(row.attempt_failed, 0, "nothing was tried");
     world.end().await;
 }

@@ -71,6 +71,8 @@ async fn parameter_name(parts: &mut Parts, index: usize) -> String {
     }
 }
 
+const WRONG: &str = "A parameter is missing, unknown or of the wrong type.";
+
 /// The parameters of the query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Query<T>(pub T);
@@ -88,8 +90,9 @@ fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     // Form decoding copies small strings anyway; the path tracking is cheap beside it.
     let deserializer =
         serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
-    serde_path_to_error::deserialize(deserializer)
-        .map_err(|error| invalid_field(error.path(), &error.inner().to_string(), INVALID_PARAMETER))
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        invalid_field(error.path(), &error.inner().to_string(), INVALID_PARAMETER).detail(WRONG)
+    })
 }
 
 /// Form decoding would replace what is not UTF-8; another value than was sent is no answer.
@@ -106,7 +109,7 @@ fn require_utf8(query: &str) -> Result<(), Problem> {
 
 fn invalid(field: String, message: String) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, INVALID_PARAMETER, "The request is malformed")
-        .detail("A parameter is missing, unknown or of the wrong type.")
+        .detail(WRONG)
         .field(field, message)
 }
 

@@ -33,6 +33,9 @@ impl Phase {
     const ALL: [Self; 3] = [Self::Intake, Self::Drain, Self::Close];
 }
 
+/// The reason of a shutdown that was asked for from inside ([`Shutdown::request`]).
+pub const REQUESTED: &str = "request";
+
 /// How the process stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stopped {
@@ -40,6 +43,21 @@ pub struct Stopped {
     pub reason: &'static str,
     /// The tasks that had not ended, by name; empty after a stop in good order.
     pub left: Vec<&'static str>,
+}
+
+/// Waits for SIGTERM or SIGINT, and names it.
+///
+/// # Errors
+/// When the signals cannot be listened to.
+pub async fn signalled() -> io::Result<&'static str> {
+    let mut signals = signals()?;
+    Ok(signals.next().await.expect("signals do not end"))
+}
+
+fn signals() -> io::Result<impl Stream<Item = &'static str> + Unpin> {
+    let terminate = named(signal(SignalKind::terminate())?, "SIGTERM");
+    let interrupt = named(signal(SignalKind::interrupt())?, "SIGINT");
+    Ok(Box::pin(futures::stream::select(terminate, interrupt)))
 }
 
 /// Shared by everything that has to stop. Cheap to clone.
@@ -114,15 +132,13 @@ impl Shutdown {
     /// # Errors
     /// When the signals cannot be listened to; nothing is stopped then.
     pub async fn run(&self) -> io::Result<Stopped> {
-        let terminate = named(signal(SignalKind::terminate())?, "SIGTERM");
-        let interrupt = named(signal(SignalKind::interrupt())?, "SIGINT");
-        Ok(self.run_on(futures::stream::select(terminate, interrupt)).await)
+        Ok(self.run_on(signals()?).await)
     }
 
     async fn run_on(&self, signals: impl Stream<Item = &'static str>) -> Stopped {
         let mut signals = std::pin::pin!(signals);
         let reason = tokio::select! {
-            () = self.0.requested.cancelled() => "request",
+            () = self.0.requested.cancelled() => REQUESTED,
             Some(signal) = signals.next() => signal,
         };
         tracing::info!(reason, "stopping");

@@ -2,11 +2,10 @@
 
 use anyhow::Context as _;
 use service_kit::http_server::{Drained, ServeError};
-use service_kit::shutdown::Shutdown;
+use service_kit::shutdown::{Shutdown, Stopped};
 use tokio::task::JoinHandle;
 
 use crate::log::OpenLog;
-use crate::output::Ended;
 
 /// What serves, and how it is stopped.
 pub(crate) struct Running {
@@ -26,10 +25,10 @@ impl Running {
     ///
     /// # Errors
     /// When it fails at that.
-    pub(crate) async fn ended(self) -> anyhow::Result<Ended> {
+    pub(crate) async fn ended(self) -> anyhow::Result<Stopped> {
         let stopped = self.shutdown.run().await?;
         let drained = self.server.await.context("the HTTP server's task died")??;
         tracing::info!(?drained, ?stopped, "stopped");
-        Ok(if stopped.left.is_empty() { Ended::Done } else { Ended::No })
+        Ok(stopped)
     }
 }

@@ -1,5 +1,6 @@
 //! `waylog saga`: what processes run, what is stuck, and an operator's way out.
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -149,6 +150,12 @@ fn retry(
 ) -> anyhow::Result<Ended> {
     let server = Server::new(&change.server)?;
     let saga = server.get(&path(id, ""))?;
+    if step.is_none() && saga["state"] != "stuck" {
+        bail!(
+            "{}: it is not stuck, and has given nothing up; `--step` tries one step at once",
+            standing(&saga)
+        );
+    }
     let what = step.as_ref().map_or("everything that it gave up".to_owned(), named);
     let plan = format_args!("Would try {what} of {} again.", standing(&saga));
     if !agreed(change.yes, plan) {

@@ -90,7 +90,8 @@ pub(crate) fn run(settings: &Settings, effective: &[config::Setting]) -> anyhow:
     runtime.block_on(async {
         let running = begin(settings, metrics).await?;
         crate::output::say(format_args!("{}", running.banner));
-        running.ended().await
+        let stopped = running.ended().await?;
+        Ok(if stopped.left.is_empty() { Ended::Done } else { Ended::No })
     })
 }
 

@@ -121,7 +121,7 @@ impl TravellerBody {
         let place = |field: &str| format!("travellers[{index}].{field}");
         let kept = Self {
             name: said(place("name"), &self.name, NAME_CHARACTERS_MAX)?,
-            email: optional(place("email"), self.email.as_deref(), EMAIL_CHARACTERS_MAX)?,
+            email: self.email.as_deref().map(|email| address(place("email"), email)).transpose()?,
             phone: optional(place("phone"), self.phone.as_deref(), PHONE_CHARACTERS_MAX)?,
             born_on: self.born_on,
         };
@@ -144,6 +144,16 @@ fn optional(
     text.map(|text| said(field, text, characters_max)).transpose()
 }
 
+/// Where mail can be sent to; whether anybody reads it there is not known.
+fn address(field: String, text: &str) -> Result<String, Problem> {
+    let text = said(field.clone(), text, EMAIL_CHARACTERS_MAX)?;
+    let whole = |part: &str| !part.is_empty() && !part.contains(char::is_whitespace);
+    match text.rsplit_once('@') {
+        Some((name, host)) if whole(name) && whole(host) => Ok(text),
+        _ => Err(unkept(field, "is not an address such as ada@example.org".to_owned())),
+    }
+}
+
 /// A text that says something, without white space around it.
 fn said(field: String, text: &str, characters_max: usize) -> Result<String, Problem> {
     let text = text.trim();
@@ -156,10 +166,11 @@ fn said(field: String, text: &str, characters_max: usize) -> Result<String, Prob
     } else {
         return Ok(text.to_owned());
     };
-    Err(Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "personal_data_invalid",
-        "Personal data cannot be kept",
-    )
-    .field(field, wrong))
+    Err(unkept(field, wrong))
+}
+
+fn unkept(field: String, wrong: String) -> Problem {
+    let title = "Personal data cannot be kept";
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "personal_data_invalid", title)
+        .field(field, wrong)
 }

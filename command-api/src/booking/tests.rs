@@ -116,6 +116,8 @@ async fn what_no_booking_accepts_never_reaches_a_lane() {
         (with("travellers", json!([{ "name": " " }])), 422, "personal_data_invalid"),
         (with("travellers", json!([{ "name": "a".repeat(201) }])), 422, "personal_data_invalid"),
         (with("travellers", json!([{ "name": "a\u{0}" }])), 422, "personal_data_invalid"),
+        (with("travellers", json!([{ "name": "A", "email": "no" }])), 422, "personal_data_invalid"),
+        (with("travellers", json!([{ "name": "A", "email": "@b" }])), 422, "personal_data_invalid"),
         (with("travellers", json!([{ "name": "a", "born_on": "1815" }])), 400, "invalid_field"),
         (
             with("payment", json!({ "method": "4242424242424242" })),

@@ -48,13 +48,13 @@ refusals! {
         #[error("the booking is being cancelled")]
         Cancelling = Rule, "booking_cancelling";
         /// Nobody asked to undo it.
-        #[error("the booking is {booking_status:?}; nobody asked to cancel it")]
+        #[error("the booking is {}; nobody asked to cancel it", .booking_status.name())]
         NotCancelling {
             /// Where it stands.
             booking_status: Status,
         } = Rule, "booking_not_cancelling";
         /// It is over.
-        #[error("the booking ended: it is {booking_status:?}")]
+        #[error("the booking ended: it is {}", .booking_status.name())]
         Ended {
             /// How it ended.
             booking_status: Status,

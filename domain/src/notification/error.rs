@@ -22,7 +22,7 @@ refusals! {
         #[error("notifications are sent by the booking process alone")]
         SystemRequired = Forbidden, "notification_system_required";
         /// That nobody could be asked is no fact about the message.
-        #[error("`{operation}` has no certain answer of the provider: {provider_code}")]
+        #[error("nobody could be asked to send by `{operation}`: {provider_code}")]
         Unanswered {
             /// The event that asks for the message.
             request: EventId,

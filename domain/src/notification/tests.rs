@@ -203,7 +203,7 @@ fn that_nobody_could_be_asked_is_noted_by_a_refusal_whatever_the_message() {
         let refusal = given::<Notification>(&after(history))
             .when(&saga(), &note)
             .then_refused(Rule, "notification_unanswered");
-        assert_eq!(refusal.message, "`email` has no certain answer of the provider: provider_away");
+        assert_eq!(refusal.message, "nobody could be asked to send by `email`: provider_away");
         assert_eq!(refusal.facts["left_out"], 3);
     }
     assert!(note.check().is_err());

@@ -40,8 +40,8 @@ pub(super) fn command(command: &Command) -> Result<(), Refusal> {
         Command::TakeUnproven { provider, why, body_sha256, left_out } => {
             Err(unproven(provider, why, *body_sha256, *left_out))
         }
-        Command::NoteUnanswered { request, operation, code, left_out } => {
-            Err(unanswered(*request, operation, code, *left_out))
+        Command::NoteUnanswered { request, operation, tried, code, left_out } => {
+            Err(unanswered(*request, operation, *tried, code, *left_out))
         }
         Command::TimeOut {}
         | Command::RecordVoidFailed { .. }
@@ -56,10 +56,16 @@ pub(super) fn unproven(provider: &str, why: &str, body_sha256: Digest, left_out:
 }
 
 /// A call without a certain answer, as its evidence says it.
-pub(super) fn unanswered(request: EventId, operation: &str, code: &str, left_out: u64) -> Refusal {
+pub(super) fn unanswered(
+    request: EventId,
+    operation: &str,
+    tried: bool,
+    code: &str,
+    left_out: u64,
+) -> Refusal {
     let [operation, provider_code] =
         [operation, code].map(|text| text::readable(text, CODE_CHARACTERS_MAX));
-    Refusal::Unanswered { request, operation, provider_code, left_out }
+    Refusal::Unanswered { request, operation, tried, provider_code, left_out }
 }
 
 /// Something to pay, by some means.

@@ -183,28 +183,37 @@ fn what_nobody_proves_is_refused_whatever_the_payment_and_says_what_it_was() {
 #[test]
 fn a_call_without_an_answer_is_noted_by_a_refusal_whatever_the_payment() {
     let request_event = EventId(Uuid::from_u128(9));
-    let note = Command::NoteUnanswered {
+    let note = |tried| Command::NoteUnanswered {
         request: request_event,
         operation: "capture".to_owned(),
+        tried,
         code: "c".repeat(100),
         left_out: 3,
     };
 
     for history in [&[][..], &[request()], &[request(), succeeded("cap_1", PRICE)]] {
         let refusal = given::<Payment>(&after(history))
-            .when(&saga(), &note)
+            .when(&saga(), &note(true))
+            .then_refused(Rule, "provider_unanswered");
+        let held_back = given::<Payment>(&after(history))
+            .when(&saga(), &note(false))
             .then_refused(Rule, "provider_unanswered");
         let code = "c".repeat(64);
         assert_eq!(
             refusal.message,
             format!("`capture` has no certain answer of the provider: {code}")
         );
+        assert_eq!(held_back.message, format!("`capture` was not tried at the provider: {code}"));
+        assert_eq!(
+            (&refusal.facts["tried"], &held_back.facts["tried"]),
+            (&true.into(), &false.into())
+        );
         assert_eq!(refusal.facts["operation"], "capture");
         assert_eq!(refusal.facts["provider_code"], code, "no more than a code");
         assert_eq!(refusal.facts["left_out"], 3);
         assert_eq!(refusal.facts["request"], request_event.to_string());
     }
-    assert!(note.check().is_err());
+    assert!(note(true).check().is_err());
 }
 
 #[test]

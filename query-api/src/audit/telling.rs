@@ -81,7 +81,7 @@ pub(super) fn told(event: &EventView) -> (Part, Option<String>) {
             (Part::ProviderCall, format!("capture {}, attempt {}", money("amount"), attempt()))
         }
         "payment-void-requested" if data["release"] == Value::Bool(true) => {
-            (Part::ProviderCall, format!("void, attempt {}: {}", attempt(), text("reason")))
+            (Part::ProviderCall, format!("void{}: {}", numbered(data), text("reason")))
         }
         "payment-refund-requested" => {
             (Part::ProviderCall, format!("refund {}: {}", money("amount"), text("reason")))
@@ -103,6 +103,14 @@ pub(super) fn told(event: &EventView) -> (Part, Option<String>) {
         }
     };
     (part, Some(sentence))
+}
+
+/// Which attempt; the payment's own, for what came too late, has no number.
+fn numbered(data: &Value) -> String {
+    match data["attempt"].as_u64() {
+        Some(attempt @ 1..) => format!(", attempt {attempt}"),
+        _ => String::new(),
+    }
 }
 
 /// The same of what becomes of messages to people.

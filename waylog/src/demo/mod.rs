@@ -15,9 +15,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, bail};
 use clap::Args;
 use futures::future::join_all;
 use futures::{StreamExt as _, stream};
+use service_kit::shutdown::signalled;
 
 use self::journey::{Ended as Journeyed, Kind};
 use self::system::System;
@@ -25,6 +27,7 @@ use crate::api::Api;
 use crate::log::{self, Use};
 use crate::output::{Ended, Format, complain, say, table, tell};
 use crate::progress::Progress;
+use crate::settings::{ConnectorsSection, Places};
 use crate::stage::Stage;
 use crate::{saga, verify};
 
@@ -85,7 +88,17 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<Ended> {
     for surprise in &played.surprises {
         complain(format_args!("{surprise}"));
     }
-    let proved = proof(&system)?;
+    // The system that served has taken the signals over.
+    let (places, connectors) = (system.places, system.connectors);
+    let proving = runtime.spawn_blocking(move || proof(&places, &connectors));
+    let proved = runtime.block_on(async {
+        tokio::select! {
+            proved = proving => proved.context("the proof died")?,
+            signal = signalled() => bail!("stopped before everything was proved ({})", signal?),
+        }
+    });
+    runtime.shutdown_background();
+    let proved = proved?;
     Ok(if played.surprises_total == 0 { proved } else { Ended::No })
 }
 
@@ -269,9 +282,9 @@ async fn examples(stage: &Stage, played: &Played) -> anyhow::Result<()> {
 }
 
 /// Whether everything holds, over the whole log, the read models and the provider's book.
-fn proof(system: &System) -> anyhow::Result<Ended> {
-    let open = log::open(&system.places, Use::Read)?;
-    let (report, read) = verify::check(&open, &system.places, &system.connectors)?;
+fn proof(places: &Places, connectors: &ConnectorsSection) -> anyhow::Result<Ended> {
+    let open = log::open(places, Use::Read)?;
+    let (report, read) = verify::check(&open, places, connectors)?;
     say(format_args!("\nverify:"));
     report.print(Format::Table, &open, &read);
     Ok(report.ended())

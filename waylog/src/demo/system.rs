@@ -5,16 +5,15 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow};
 use clap::builder::Resettable;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
-use service_kit::shutdown::Shutdown;
+use service_kit::shutdown::{REQUESTED, Shutdown, Stopped};
 use service_kit::telemetry::Metrics;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use crate::api::{Api, Request};
-use crate::output::Ended;
 use crate::serve;
 use crate::settings::{ConnectorsSection, Places, Settings};
 
@@ -41,7 +40,7 @@ pub(super) struct System {
 
 struct Own {
     shutdown: Shutdown,
-    serving: JoinHandle<anyhow::Result<Ended>>,
+    serving: JoinHandle<anyhow::Result<Stopped>>,
     metrics: Metrics,
     /// Goes with it.
     _directory: Option<TempDir>,
@@ -67,8 +66,8 @@ impl System {
         let (url, shutdown) = (running.url.clone(), running.shutdown.clone());
         let serving = tokio::spawn(running.ended());
         let own = Own { shutdown, serving, metrics, _directory: temporary };
-        let system = Self { url, places, connectors, own: Some(own) };
-        system.ready().await?;
+        let mut system = Self { url, places, connectors, own: Some(own) };
+        system.during(ready(system.url.clone())).await?;
         Ok(system)
     }
 
@@ -85,7 +84,7 @@ impl System {
         let running = serve::begin(&settings, own.metrics.clone()).await?;
         (self.url, own.shutdown) = (running.url.clone(), running.shutdown.clone());
         own.serving = tokio::spawn(running.ended());
-        self.ready().await
+        self.during(ready(self.url.clone())).await
     }
 
     /// One that runs already; its data is where the settings in the environment say, or there.
@@ -99,17 +98,8 @@ impl System {
             places.data_dir = dir;
         }
         let url = url.trim_end_matches('/').to_owned();
-        let system = Self { url, places, connectors, own: None };
-        system.ready().await?;
-        Ok(system)
-    }
-
-    async fn ready(&self) -> anyhow::Result<()> {
-        let api = Api::new(&self.url)?;
-        api.reach().await?;
-        let health = Request::new(http::Method::GET, "/health/ready", None);
-        let asked = api.insist(&health, READY_MAX).await;
-        asked.map(drop).with_context(|| format!("{} is not ready", self.url))
+        ready(url.clone()).await?;
+        Ok(Self { url, places, connectors, own: None })
     }
 
     /// What comes of the work, unless the system stops meanwhile.
@@ -122,17 +112,14 @@ impl System {
     ) -> anyhow::Result<T> {
         tokio::select! {
             done = work => done,
-            stopped = self.stopped() => {
-                stopped?;
-                bail!("{} was stopped before everything was played", self.url);
-            }
+            stopped = self.stopped() => Err(interrupted(&stopped?)),
         }
     }
 
     /// Resolves when the system of this process stops by itself, as at a signal.
-    async fn stopped(&mut self) -> anyhow::Result<()> {
+    async fn stopped(&mut self) -> anyhow::Result<Stopped> {
         match &mut self.own {
-            Some(own) => (&mut own.serving).await.context("the system died")?.map(drop),
+            Some(own) => (&mut own.serving).await.context("the system died")?,
             None => std::future::pending().await,
         }
     }
@@ -140,14 +127,32 @@ impl System {
     /// Stops the one of this process in good order; its data stays until this is dropped.
     ///
     /// # Errors
-    /// When it fails at that.
+    /// When it fails at that, or somebody else wanted it to stop.
     pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
         match &self.own {
             Some(own) => own.shutdown.request(),
             None => return Ok(()),
         }
-        self.stopped().await
+        let stopped = self.stopped().await?;
+        if stopped.reason == REQUESTED && stopped.left.is_empty() {
+            return Ok(());
+        }
+        Err(interrupted(&stopped))
     }
+}
+
+async fn ready(url: String) -> anyhow::Result<()> {
+    let api = Api::new(&url)?;
+    api.reach().await?;
+    let health = Request::new(http::Method::GET, "/health/ready", None);
+    let asked = api.insist(&health, READY_MAX).await;
+    asked.map(drop).with_context(|| format!("{url} is not ready"))
+}
+
+fn interrupted(stopped: &Stopped) -> anyhow::Error {
+    let Stopped { reason, left } = stopped;
+    let how = if left.is_empty() { String::new() } else { format!(", {} left", left.join(", ")) };
+    anyhow!("the system was stopped before everything was played ({reason}{how})")
 }
 
 /// As somebody would start it who says nothing but where; the environment is for other systems.
