@@ -8,8 +8,8 @@
 //! - the first of a kind (request, operation, code) is recorded at once, the next after a pause
 //!   that doubles; each record says how many there were since the last, and what is left is
 //!   recorded once the request has its answer;
-//! - what an open circuit holds back is no call: it is recorded once for a request, and not
-//!   counted.
+//! - what an open circuit holds back is no call: it is recorded once for a request and operation,
+//!   and not counted.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -57,11 +57,9 @@ impl Ending {
 }
 
 /// What a provider is asked for.
-pub(crate) struct Request<'a> {
+pub(crate) struct Request {
     /// The event that asks.
     pub(crate) id: EventId,
-    /// What for.
-    pub(crate) operation: &'a str,
     /// Whose stream keeps the evidence.
     pub(crate) stream: StreamName,
     /// Why it is recorded: the event.
@@ -74,8 +72,8 @@ pub(crate) struct Evidence {
     pub(crate) request: EventId,
     /// What the provider was called for.
     pub(crate) operation: String,
-    /// Whether it was called.
-    pub(crate) tried: bool,
+    /// Whether it may have been done.
+    pub(crate) may_be_done: bool,
     /// How the call ended, or what was in the way.
     pub(crate) code: String,
     /// How many more ended so, and were not recorded, since the last that was.
@@ -87,7 +85,7 @@ pub(crate) struct Evidence {
 struct Kind {
     request: EventId,
     operation: String,
-    tried: bool,
+    may_be_done: bool,
     code: &'static str,
 }
 
@@ -141,12 +139,11 @@ impl Unanswered {
     }
 
     /// Notes that a call for this request ended so. Waits for nothing.
-    pub(crate) fn note(&self, request: Request<'_>, operation: &str, ending: Ending) {
+    pub(crate) fn note(&self, request: Request, operation: &str, ending: Ending) {
         let held_back = matches!(ending, Ending::NotTried(Obstacle::CircuitOpen(_)));
-        // Whatever would have been called: it is the request that waits.
-        let operation = if held_back { request.operation } else { operation }.to_owned();
-        let tried = matches!(ending, Ending::Unknown(_));
-        let kind = Kind { request: request.id, operation, tried, code: ending.code() };
+        let may_be_done = matches!(ending, Ending::Unknown(_));
+        let (operation, code) = (operation.to_owned(), ending.code());
+        let kind = Kind { request: request.id, operation, may_be_done, code };
         let (mut seen, now) = (self.seen(), Instant::now());
         if let Some(known) = seen.get_mut(&kind) {
             known.last_at = now;
@@ -231,7 +228,7 @@ impl Unanswered {
         let command = (self.command)(Evidence {
             request: kind.request,
             operation: kind.operation.clone(),
-            tried: kind.tried,
+            may_be_done: kind.may_be_done,
             code: kind.code.to_owned(),
             left_out: count - 1,
         });
@@ -274,11 +271,15 @@ mod tests {
     struct Log {
         taken: Mutex<Vec<CommandRequest>>,
         away: AtomicBool,
+        silent: AtomicBool,
     }
 
     #[async_trait::async_trait]
     impl CommandPort for Log {
         async fn send(&self, request: CommandRequest) -> Result<Accepted, CommandError> {
+            if self.silent.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
             if self.away.load(Ordering::Relaxed) {
                 let reason = "away".to_owned();
                 return Err(CommandError::Unavailable { reason, retry_after_seconds: 1 });
@@ -303,7 +304,14 @@ mod tests {
         fn records(&self) -> Vec<(String, String, u64)> {
             let taken = self.taken.lock().unwrap();
             let told = taken.iter().map(|taken| match &taken.command {
-                Command::Payment(Payment::NoteUnanswered { operation, code, left_out, .. }) => {
+                Command::Payment(Payment::NoteUnanswered {
+                    operation,
+                    may_be_done,
+                    code,
+                    left_out,
+                    ..
+                }) => {
+                    assert_eq!(*may_be_done, code != "provider_circuit_open");
                     (operation.clone(), code.clone(), *left_out)
                 }
                 other => panic!("{other:?}"),
@@ -319,19 +327,25 @@ mod tests {
         StreamName::new(Category::Payment, Uuid::from_u128(1))
     }
 
-    fn request(id: EventId) -> Request<'static> {
+    fn request(id: EventId) -> Request {
         let cause = Cause {
             tenant: Tenant::default(),
             correlation_id: CORRELATION,
             causation_id: id.0,
             traceparent: None,
         };
-        Request { id, operation: "capture", stream: stream(), cause }
+        Request { id, stream: stream(), cause }
     }
 
     fn evidence(evidence: Evidence) -> Command {
-        let Evidence { request, operation, tried, code, left_out } = evidence;
-        Command::Payment(Payment::NoteUnanswered { request, operation, tried, code, left_out })
+        let Evidence { request, operation, may_be_done, code, left_out } = evidence;
+        Command::Payment(Payment::NoteUnanswered {
+            request,
+            operation,
+            may_be_done,
+            code,
+            left_out,
+        })
     }
 
     fn noting() -> (Arc<Log>, Unanswered) {
@@ -377,7 +391,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_an_open_circuit_holds_back_is_recorded_once_for_a_request() {
+    async fn what_an_open_circuit_holds_back_is_recorded_once_for_a_request_and_operation() {
         let (log, unanswered) = noting();
 
         for _ in 0..100 {
@@ -388,7 +402,8 @@ mod tests {
         unanswered.answered(REQUEST);
         after(&unanswered, 10_000).await;
 
-        assert_eq!(log.records(), [told("capture", "provider_circuit_open", 0)]);
+        let held_back = ["capture", "look_up"].map(|it| told(it, "provider_circuit_open", 0));
+        assert_eq!(log.records(), held_back);
     }
 
     #[tokio::test(start_paused = true)]
@@ -437,6 +452,19 @@ mod tests {
 
         assert_eq!((log.records().len(), remembered), (KINDS_MAX, KINDS_MAX));
         assert!(unanswered.seen().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_being_recorded_at_a_stop_is_recorded_with_what_is_left() {
+        let (log, unanswered) = noting();
+        log.silent.store(true, Ordering::Relaxed);
+
+        unanswered.note(request(REQUEST), "capture", LATE);
+        after(&unanswered, 10).await;
+        log.silent.store(false, Ordering::Relaxed);
+        unanswered.finish().await;
+
+        assert_eq!(log.records(), [told("capture", "provider_late", 0)]);
     }
 
     #[tokio::test(start_paused = true)]

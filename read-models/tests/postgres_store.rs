@@ -38,10 +38,7 @@ mod server {
         let audit = projections().into_iter().find(|known| known.name() == "audit").unwrap();
         load_all(&*store, &trips(), 16).await.unwrap();
         let generation = Generation { projection: "audit".to_owned(), number: 1 };
-        // Of a run that was killed.
-        let left = "CREATE TABLE audit_events_g1_copy (n int)";
         let client = client(&world).await;
-        client.batch_execute(left).await.unwrap();
 
         let copied = copy_again(world.settings(), &generation, audit.tables()).await.unwrap();
 

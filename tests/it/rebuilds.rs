@@ -29,8 +29,12 @@ fn measured_beside_copy(world: &World) {
     };
     let before = show();
 
-    let bench = ["bench", "rebuild", "--projection", "audit", "--url", url, "--json"];
-    let measured = world.run(&bench);
+    let postgres = world.setting("WAYLOG_POSTGRES_URL");
+    let bench = |words: &[&str]| {
+        world.run(&[&["bench", "rebuild", "--url", url, "--json"][..], words].concat())
+    };
+    let measured = bench(&["--projection", "audit", "--postgres-url", postgres]);
+    let elsewhere = bench(&["--projection", "destinations"]);
 
     let said = String::from_utf8_lossy(&measured.stderr);
     assert!(measured.status.success(), "{said}");
@@ -38,6 +42,8 @@ fn measured_beside_copy(world: &World) {
     assert_eq!(figures["verdict"], "equal", "{figures:#}");
     assert!(figures["copy"]["rows"].as_u64().unwrap() > 300, "{figures:#}");
     assert!(figures["copy"]["share_of_copy"].as_f64().unwrap() > 0.0, "{figures:#}");
+    let figures: Value = serde_json::from_slice(&elsewhere.stdout).unwrap();
+    assert_eq!((&figures["verdict"], &figures["copy"]), (&json!("equal"), &Value::Null));
     let lives = |shown: &Value| shown["generation"].clone();
     assert_eq!(lives(&show()), lives(&before));
 }

@@ -152,7 +152,7 @@ fn retry(
     let saga = server.get(&path(id, ""))?;
     if step.is_none() && saga["state"] != "stuck" {
         bail!(
-            "{}: it is not stuck, and has given nothing up; `--step` tries one step at once",
+            "{}: only a stuck saga is tried again as a whole; `--step` tries one step of a running one",
             standing(&saga)
         );
     }

@@ -45,7 +45,7 @@ pub(super) struct TravellerBody {
     /// 1 to 200 characters.
     #[schema(example = "Ada Lovelace")]
     name: String,
-    /// At most 254 characters.
+    /// At most 254 characters, as in `ada@example.org`.
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
     /// At most 32 characters.

@@ -174,7 +174,7 @@ impl NotificationConnector {
 /// That nobody could be asked, as a command.
 fn evidence(evidence: Evidence) -> Command {
     // A try, known or not, is an event of the notification: this is none.
-    let Evidence { request, operation, tried: _, code, left_out } = evidence;
+    let Evidence { request, operation, may_be_done: _, code, left_out } = evidence;
     Command::Notification(Notification::NoteUnanswered { request, operation, code, left_out })
 }
 

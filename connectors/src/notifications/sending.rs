@@ -135,7 +135,7 @@ impl Sender {
                 uncertain(row, "not_tried", obstacle.code());
                 let operation = &row.channel;
                 let (stream, cause) = (stream(row), cause(row));
-                let request = Request { id: row.requested_by, operation, stream, cause };
+                let request = Request { id: row.requested_by, stream, cause };
                 self.unanswered.note(request, operation, Ending::NotTried(obstacle));
                 self.note(Some(obstacle.code()));
                 return Came::Failed;

@@ -181,7 +181,7 @@ impl Asker {
         let (Some(ending), Some(code)) = (ending, trouble) else { return };
         let row = errand.row;
         let stream = StreamName::new(Category::Payment, row.payment_id.0);
-        let request = Request { id: row.asked_by, operation: &row.kind, stream, cause: cause(row) };
+        let request = Request { id: row.asked_by, stream, cause: cause(row) };
         self.unanswered.note(request, operation, ending);
         if !errand.told.swap(true, Ordering::Relaxed) {
             let ProviderRequestRow { payment_id, correlation_id, .. } = errand.row;

@@ -135,8 +135,8 @@ fn cause(asked: &ProviderRequestRow) -> Cause {
 
 /// That a call had no certain answer, as a command.
 fn evidence(evidence: Evidence) -> Command {
-    let Evidence { request, operation, tried, code, left_out } = evidence;
-    Command::Payment(Payment::NoteUnanswered { request, operation, tried, code, left_out })
+    let Evidence { request, operation, may_be_done, code, left_out } = evidence;
+    Command::Payment(Payment::NoteUnanswered { request, operation, may_be_done, code, left_out })
 }
 
 #[async_trait::async_trait]

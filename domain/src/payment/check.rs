@@ -40,8 +40,8 @@ pub(super) fn command(command: &Command) -> Result<(), Refusal> {
         Command::TakeUnproven { provider, why, body_sha256, left_out } => {
             Err(unproven(provider, why, *body_sha256, *left_out))
         }
-        Command::NoteUnanswered { request, operation, tried, code, left_out } => {
-            Err(unanswered(*request, operation, *tried, code, *left_out))
+        Command::NoteUnanswered { request, operation, may_be_done, code, left_out } => {
+            Err(unanswered(*request, operation, *may_be_done, code, *left_out))
         }
         Command::TimeOut {}
         | Command::RecordVoidFailed { .. }
@@ -59,13 +59,13 @@ pub(super) fn unproven(provider: &str, why: &str, body_sha256: Digest, left_out:
 pub(super) fn unanswered(
     request: EventId,
     operation: &str,
-    tried: bool,
+    may_be_done: bool,
     code: &str,
     left_out: u64,
 ) -> Refusal {
     let [operation, provider_code] =
         [operation, code].map(|text| text::readable(text, CODE_CHARACTERS_MAX));
-    Refusal::Unanswered { request, operation, tried, provider_code, left_out }
+    Refusal::Unanswered { request, operation, may_be_done, provider_code, left_out }
 }
 
 /// Something to pay, by some means.

@@ -106,15 +106,15 @@ pub enum Command {
         /// How many more were not believed, and not recorded, since the last that was.
         left_out: u64,
     },
-    /// Notes that the provider was called and gave no certain answer, or could not be called: no
+    /// Notes that the provider was called and gave no certain answer, or did nothing: no
     /// fact, so always refused, and a trace among the refusals.
     NoteUnanswered {
         /// The event that asks the provider.
         request: EventId,
         /// What it was called for: `capture`, or `look_up`.
         operation: String,
-        /// Whether it was called, so that it may have done it; otherwise it has not.
-        tried: bool,
+        /// Whether it may have been done; otherwise it was not.
+        may_be_done: bool,
         /// How the call ended: a stable code.
         code: String,
         /// How many more ended so, and were not recorded, since the last that was.

@@ -59,8 +59,8 @@ pub(super) fn decide(payment: &Payment, command: &Command, context: &Context) ->
         Command::TakeUnproven { provider, why, body_sha256, left_out } => {
             Err(check::unproven(provider, why, *body_sha256, *left_out))
         }
-        Command::NoteUnanswered { request, operation, tried, code, left_out } => {
-            Err(check::unanswered(*request, operation, *tried, code, *left_out))
+        Command::NoteUnanswered { request, operation, may_be_done, code, left_out } => {
+            Err(check::unanswered(*request, operation, *may_be_done, code, *left_out))
         }
     }
 }

@@ -44,14 +44,14 @@ refusals! {
             left_out: u64,
         } = Forbidden, "payment_webhook_unproven";
         /// That nothing certain was answered is no fact about money.
-        #[error("`{operation}` {}: {provider_code}", ended(*.tried))]
+        #[error("`{operation}` {}: {provider_code}", ended(*.may_be_done))]
         Unanswered {
             /// The event that asks the provider.
             request: EventId,
             /// What it was called for.
             operation: String,
-            /// Whether it was called, so that it may have done it; otherwise it has not.
-            tried: bool,
+            /// Whether it may have been done; otherwise it was not.
+            may_be_done: bool,
             /// How the call ended: a stable code.
             provider_code: String,
             /// How many more ended so, and were not recorded, since the last that was.
@@ -178,6 +178,10 @@ refusals! {
 
 faults_refuse!(Refusal);
 
-const fn ended(tried: bool) -> &'static str {
-    if tried { "has no certain answer of the provider" } else { "was not tried at the provider" }
+const fn ended(may_be_done: bool) -> &'static str {
+    if may_be_done {
+        "has no certain answer of the provider"
+    } else {
+        "was not done by the provider"
+    }
 }

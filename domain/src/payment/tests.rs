@@ -183,10 +183,10 @@ fn what_nobody_proves_is_refused_whatever_the_payment_and_says_what_it_was() {
 #[test]
 fn a_call_without_an_answer_is_noted_by_a_refusal_whatever_the_payment() {
     let request_event = EventId(Uuid::from_u128(9));
-    let note = |tried| Command::NoteUnanswered {
+    let note = |may_be_done| Command::NoteUnanswered {
         request: request_event,
         operation: "capture".to_owned(),
-        tried,
+        may_be_done,
         code: "c".repeat(100),
         left_out: 3,
     };
@@ -203,9 +203,9 @@ fn a_call_without_an_answer_is_noted_by_a_refusal_whatever_the_payment() {
             refusal.message,
             format!("`capture` has no certain answer of the provider: {code}")
         );
-        assert_eq!(held_back.message, format!("`capture` was not tried at the provider: {code}"));
+        assert_eq!(held_back.message, format!("`capture` was not done by the provider: {code}"));
         assert_eq!(
-            (&refusal.facts["tried"], &held_back.facts["tried"]),
+            (&refusal.facts["may_be_done"], &held_back.facts["may_be_done"]),
             (&true.into(), &false.into())
         );
         assert_eq!(refusal.facts["operation"], "capture");

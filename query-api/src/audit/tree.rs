@@ -26,8 +26,8 @@ pub(super) enum Outcome {
     Accepted,
     /// It was refused.
     Refused,
-    /// It is no wish: a provider was called and gave no certain answer, or could not be called.
-    /// `refusals` says which of both, what for, how it ended, when first and how often.
+    /// It is no wish: a provider gave no certain answer, or did nothing. `refusals` says which of
+    /// both, what it was asked for, how that ended, when first and how often.
     Unanswered,
     /// All that it asked for was true already.
     Unchanged,
@@ -326,7 +326,7 @@ mod tests {
             let refusal: domain::Refusal = domain::payment::Refusal::Unanswered {
                 request: domain::ids::EventId(Uuid::from_u128(1)),
                 operation: "capture".to_owned(),
-                tried: true,
+                may_be_done: true,
                 provider_code: "provider_late".to_owned(),
                 left_out,
             }

@@ -6,11 +6,11 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use deadpool_postgres::{Object, Transaction};
 use futures::{SinkExt as _, TryStreamExt as _};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _, BufWriter};
 use tokio::time::timeout;
-use tokio_postgres::Client;
 
 use super::WRITER_SETUP;
 use super::pool::{Connections, PostgresSettings, fault};
@@ -30,9 +30,8 @@ pub struct Copied {
     pub time: Duration,
 }
 
-/// Copies a generation's rows into tables made like its own, and drops these again. The rows wait
-/// in a file without a name meanwhile, so that reading them costs the server nothing while it is
-/// timed.
+/// Copies a generation's rows into tables made like its own, which nobody else sees. The rows wait in
+/// a file without a name meanwhile, so that reading them costs the server nothing while it is timed.
 ///
 /// # Errors
 /// What the database says, or that there is no room for the file.
@@ -45,31 +44,34 @@ pub async fn copy_again(
     let patient = PostgresSettings { deadline: settings.scan_deadline, ..settings.clone() };
     let patient = PostgresSettings { connections: 1, ..patient };
     let connections = Connections::new(&patient, WRITER_SETUP)?;
-    let client = connections.connection().await?;
+    let mut connection = connections.connection().await?;
+    let deadline = settings.scan_deadline;
     let mut all = Copied::default();
     for table in tables {
         let from = generation.physical_name(table.name);
-        let to = format!("{from}_copy");
-        let drop = format!("DROP TABLE IF EXISTS \"{to}\"");
-        // One that was left behind by a run that was killed.
-        client.batch_execute(&drop).await.map_err(fault)?;
-        let deadline = settings.scan_deadline;
-        let copied = timeout(deadline, copy(&client, &from, &to)).await;
-        client.batch_execute(&drop).await.map_err(fault)?;
-        let Copied { rows, time } = copied.unwrap_or_else(|_| Err(late(deadline)))?;
+        let copied = timeout(deadline, copy(&mut connection, &from));
+        let Ok(copied) = copied.await else {
+            // With it goes what it was at.
+            drop(Object::take(connection));
+            return Err(late(deadline));
+        };
+        let Copied { rows, time } = copied?;
         all = Copied { rows: all.rows + rows, time: all.time + time };
     }
     Ok(all)
 }
 
-async fn copy(client: &Client, from: &str, to: &str) -> Result<Copied, ReadStoreError> {
-    let like = format!("CREATE TABLE \"{to}\" (LIKE \"{from}\" INCLUDING ALL)");
-    client.batch_execute(&like).await.map_err(fault)?;
-    let mut spool = spool(client, from).await?;
+/// In a transaction that is not committed: whatever becomes of this process, nothing is left.
+async fn copy(connection: &mut Object, from: &str) -> Result<Copied, ReadStoreError> {
+    let tx = connection.transaction().await.map_err(fault)?;
+    let into = format!("{from}_copy");
+    let like = format!("CREATE TABLE \"{into}\" (LIKE \"{from}\" INCLUDING ALL)");
+    tx.batch_execute(&like).await.map_err(fault)?;
+    let mut spool = spool(&tx, from).await?;
 
     let begun = Instant::now();
-    let into = format!("COPY \"{to}\" FROM STDIN BINARY");
-    let mut sink = pin!(client.copy_in(&into).await.map_err(fault)?);
+    let sql = format!("COPY \"{into}\" FROM STDIN BINARY");
+    let mut sink = pin!(tx.copy_in(&sql).await.map_err(fault)?);
     loop {
         let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
         if spool.read_buf(&mut chunk).await.map_err(|error| full(&error))? == 0 {
@@ -78,14 +80,16 @@ async fn copy(client: &Client, from: &str, to: &str) -> Result<Copied, ReadStore
         sink.send(chunk.freeze()).await.map_err(fault)?;
     }
     let rows = sink.finish().await.map_err(fault)?;
-    Ok(Copied { rows, time: begun.elapsed() })
+    let time = begun.elapsed();
+    tx.rollback().await.map_err(fault)?;
+    Ok(Copied { rows, time })
 }
 
 /// A table's rows in a file that nobody else sees and that is gone with its handle.
-async fn spool(client: &Client, from: &str) -> Result<File, ReadStoreError> {
+async fn spool(tx: &Transaction<'_>, from: &str) -> Result<File, ReadStoreError> {
     let file = tempfile::tempfile().map_err(|error| full(&error))?;
     let mut writer = BufWriter::with_capacity(CHUNK_BYTES, File::from_std(file));
-    let out = client.copy_out(&format!("COPY \"{from}\" TO STDOUT BINARY")).await.map_err(fault)?;
+    let out = tx.copy_out(&format!("COPY \"{from}\" TO STDOUT BINARY")).await.map_err(fault)?;
     let mut out = pin!(out);
     while let Some(row) = out.try_next().await.map_err(fault)? {
         writer.write_all(&row).await.map_err(|error| full(&error))?;

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
+use domain::PositionVector;
 use read_models::postgres::{Copied, copy_again};
 use read_models::{
     Generation, Home, PostgresReadStore, PostgresSettings, Projection, ReadStore as _,
@@ -24,7 +25,7 @@ pub(crate) struct Rebuild {
     projection: String,
     /// The PostgreSQL of the server's read models: its COPY of the same rows, into tables with the
     /// same keys and indexes, is measured too, and the rates are compared.
-    #[arg(long, env = "WAYLOG_POSTGRES_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(long, value_name = "URL")]
     postgres_url: Option<ConnectionUrl>,
     /// Print JSON.
     #[arg(long)]
@@ -54,10 +55,12 @@ pub(super) fn run(rebuild: &Rebuild) -> anyhow::Result<String> {
     let built = follow(&server, &path)?;
     let seconds = begin.elapsed().as_secs_f64();
     // Its tables are dropped whatever becomes of the copying.
-    let copied = yardstick.map(|yardstick| yardstick.copy(number)).transpose();
-    server.call(http::Method::DELETE, &path, None)?;
+    let copied = yardstick.map(|yardstick| yardstick.copy(number, &built)).transpose();
+    let dropped = server.call(http::Method::DELETE, &path, None);
+    let copied = copied?;
+    dropped?;
 
-    Ok(Figures { name, built: &built, seconds, copied: copied? }.print(rebuild.json))
+    Ok(Figures { name, built: &built, seconds, copied }.print(rebuild.json))
 }
 
 /// The database that holds what is rebuilt.
@@ -68,7 +71,7 @@ struct Yardstick {
 }
 
 impl Yardstick {
-    /// Refuses a database that is not the server's, before anything is built.
+    /// Refuses, before anything is built, a database that cannot be the server's.
     fn new(url: &ConnectionUrl, name: &str, live: &Value) -> anyhow::Result<Self> {
         let mut all = read_models::projections().into_iter();
         let projection =
@@ -92,10 +95,20 @@ impl Yardstick {
         Ok(Self { settings, projection, runtime })
     }
 
-    fn copy(self, number: u32) -> anyhow::Result<Copied> {
+    fn copy(self, number: u32, built: &Value) -> anyhow::Result<Copied> {
         let generation = Generation { projection: self.projection.name().to_owned(), number };
-        let copying = copy_again(&self.settings, &generation, self.projection.tables());
-        self.runtime.block_on(copying).context("copying the rows")
+        let vector = built["vector"].as_str().and_then(|vector| vector.parse().ok());
+        let vector: PositionVector = vector.context("the server names no vector")?;
+        self.runtime.block_on(async {
+            let store = PostgresReadStore::read_only(&self.settings)?;
+            // The one that was built, and none of the same number that somebody else keeps there.
+            let state = store.state(&generation).await?;
+            if !state.is_some_and(|state| !state.live && state.vector.covers(&vector)) {
+                bail!("the database of --postgres-url does not hold what this server has built");
+            }
+            let copying = copy_again(&self.settings, &generation, self.projection.tables());
+            copying.await.context("copying the rows")
+        })
     }
 }
 

@@ -20,6 +20,7 @@ use clap::Args;
 use futures::future::join_all;
 use futures::{StreamExt as _, stream};
 use service_kit::shutdown::signalled;
+use tokio_util::sync::CancellationToken;
 
 use self::journey::{Ended as Journeyed, Kind};
 use self::system::System;
@@ -84,17 +85,24 @@ struct Played {
 /// When the system is away or stops, or its log cannot be read.
 pub(crate) fn run(question: &Question) -> anyhow::Result<Ended> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let (system, played) = runtime.block_on(demonstrate(question))?;
+    // Listened to from the beginning, whatever runs or is about to.
+    let asked = CancellationToken::new();
+    let listening = asked.clone();
+    runtime.spawn(async move {
+        if signalled().await.is_ok() {
+            listening.cancel();
+        }
+    });
+    let (system, played) = runtime.block_on(demonstrate(question, &asked))?;
     for surprise in &played.surprises {
         complain(format_args!("{surprise}"));
     }
-    // The system that served has taken the signals over.
     let (places, connectors) = (system.places, system.connectors);
     let proving = runtime.spawn_blocking(move || proof(&places, &connectors));
     let proved = runtime.block_on(async {
         tokio::select! {
             proved = proving => proved.context("the proof died")?,
-            signal = signalled() => bail!("stopped before everything was proved ({})", signal?),
+            () = asked.cancelled() => bail!("it was stopped before everything was proved"),
         }
     });
     runtime.shutdown_background();
@@ -102,10 +110,13 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<Ended> {
     Ok(if played.surprises_total == 0 { proved } else { Ended::No })
 }
 
-async fn demonstrate(question: &Question) -> anyhow::Result<(System, Played)> {
+async fn demonstrate(
+    question: &Question,
+    asked: &CancellationToken,
+) -> anyhow::Result<(System, Played)> {
     let mut system = match &question.against {
         Some(url) => System::running(url, question.data_dir.clone()).await?,
-        None => System::own(question.data_dir.as_deref()).await?,
+        None => System::own(question.data_dir.as_deref(), asked).await?,
     };
     let place = match (&question.against, &question.data_dir) {
         (Some(_), _) => String::new(),
@@ -203,10 +214,16 @@ impl Played {
     async fn heard(&self, stage: &Stage) {
         let late = self.ended.iter().filter(|ended| ended.kind == Kind::Expired);
         let heard = join_all(late.map(|ended| journey::given_back(stage, ended.id)));
-        if tokio::time::timeout(HEARD_MAX, heard).await.is_err() {
-            complain(format_args!(
-                "some bookings expired before anybody was asked for their money"
-            ));
+        match tokio::time::timeout(HEARD_MAX, heard).await {
+            Ok(heard) => {
+                for error in heard.into_iter().filter_map(Result::err).take(SHOWN_MAX) {
+                    complain(format_args!("{error:#}"));
+                }
+            }
+            Err(_) => complain(format_args!(
+                "the money of some bookings that expired was not heard of within {} s",
+                HEARD_MAX.as_secs()
+            )),
         }
     }
 

@@ -12,6 +12,7 @@ use service_kit::shutdown::{REQUESTED, Shutdown, Stopped};
 use service_kit::telemetry::Metrics;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::api::{Api, Request};
 use crate::serve;
@@ -40,6 +41,8 @@ pub(super) struct System {
 
 struct Own {
     shutdown: Shutdown,
+    /// Somebody wants it to stop: whoever is about to serve does not hear that.
+    asked: CancellationToken,
     serving: JoinHandle<anyhow::Result<Stopped>>,
     metrics: Metrics,
     /// Goes with it.
@@ -51,7 +54,10 @@ impl System {
     ///
     /// # Errors
     /// When it does not start.
-    pub(super) async fn own(directory: Option<&Path>) -> anyhow::Result<Self> {
+    pub(super) async fn own(
+        directory: Option<&Path>,
+        asked: &CancellationToken,
+    ) -> anyhow::Result<Self> {
         let (path, temporary) = match directory {
             Some(path) => (path.to_owned(), None),
             None => {
@@ -65,9 +71,10 @@ impl System {
         let running = serve::begin(&settings, metrics.clone()).await?;
         let (url, shutdown) = (running.url.clone(), running.shutdown.clone());
         let serving = tokio::spawn(running.ended());
-        let own = Own { shutdown, serving, metrics, _directory: temporary };
+        let asked = asked.clone();
+        let own = Own { shutdown, asked, serving, metrics, _directory: temporary };
         let mut system = Self { url, places, connectors, own: Some(own) };
-        system.during(ready(system.url.clone())).await?;
+        system.begun().await?;
         Ok(system)
     }
 
@@ -84,7 +91,20 @@ impl System {
         let running = serve::begin(&settings, own.metrics.clone()).await?;
         (self.url, own.shutdown) = (running.url.clone(), running.shutdown.clone());
         own.serving = tokio::spawn(running.ended());
+        self.begun().await
+    }
+
+    /// Waits until what was started is ready, unless it was to stop before it could hear of it.
+    async fn begun(&mut self) -> anyhow::Result<()> {
+        if self.asked() {
+            self.stop().await?;
+        }
         self.during(ready(self.url.clone())).await
+    }
+
+    /// Whether somebody wants the one of this process to stop.
+    fn asked(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| own.asked.is_cancelled())
     }
 
     /// One that runs already; its data is where the settings in the environment say, or there.
@@ -127,14 +147,14 @@ impl System {
     /// Stops the one of this process in good order; its data stays until this is dropped.
     ///
     /// # Errors
-    /// When it fails at that, or somebody else wanted it to stop.
+    /// When it fails at that, or somebody wanted it to stop.
     pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
         match &self.own {
             Some(own) => own.shutdown.request(),
             None => return Ok(()),
         }
         let stopped = self.stopped().await?;
-        if stopped.reason == REQUESTED && stopped.left.is_empty() {
+        if stopped.reason == REQUESTED && stopped.left.is_empty() && !self.asked() {
             return Ok(());
         }
         Err(interrupted(&stopped))
@@ -151,8 +171,8 @@ async fn ready(url: String) -> anyhow::Result<()> {
 
 fn interrupted(stopped: &Stopped) -> anyhow::Error {
     let Stopped { reason, left } = stopped;
-    let how = if left.is_empty() { String::new() } else { format!(", {} left", left.join(", ")) };
-    anyhow!("the system was stopped before everything was played ({reason}{how})")
+    let left = if left.is_empty() { String::new() } else { format!(", {} left", left.join(", ")) };
+    anyhow!("it was stopped before everything was played ({reason}{left})")
 }
 
 /// As somebody would start it who says nothing but where; the environment is for other systems.
