@@ -152,7 +152,8 @@ fn retry(
     let saga = server.get(&path(id, ""))?;
     if step.is_none() && saga["state"] != "stuck" {
         bail!(
-            "{}: only a stuck saga is tried again as a whole; `--step` tries one step of a running one",
+            "{}: only a stuck saga is tried again as a whole; `--step` tries one step of a \
+             running one",
             standing(&saga)
         );
     }

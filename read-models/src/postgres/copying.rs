@@ -30,8 +30,9 @@ pub struct Copied {
     pub time: Duration,
 }
 
-/// Copies a generation's rows into tables made like its own, which nobody else sees. The rows wait in
-/// a file without a name meanwhile, so that reading them costs the server nothing while it is timed.
+/// Copies a generation's rows into tables made like its own, which nobody else sees. The rows wait
+/// in a file without a name meanwhile, so that reading them costs the server nothing while it is
+/// timed.
 ///
 /// # Errors
 /// What the database says, or that there is no room for the file.
