@@ -1,6 +1,12 @@
 //! `waylog demo` as people run it: a system of its own, every kind of journey, and the proof.
 
-use crate::world::{directory, waylog};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::world::{directory, eventually, waylog};
+
+/// Less than it takes to wait for a system that is not there any more.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_demonstration_ends_every_booking_as_it_has_to_and_everything_holds() {
@@ -21,6 +27,28 @@ fn a_demonstration_ends_every_booking_as_it_has_to_and_everything_holds() {
     }
     assert!(said.contains("not paid in time             1         expired    0.00 EUR"), "{said}");
     assert!(data.join("log.sqlite").exists(), "its data stays where it was told to be");
+}
+
+#[test]
+fn a_demonstration_that_is_interrupted_while_it_starts_says_so_soon() {
+    let dir = directory();
+    let data = dir.path().join("data");
+    let mut command = waylog();
+    command.args(["demo", "--bookings", "40", "--data-dir"]).arg(&data);
+    let mut demo = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    assert!(eventually(PATIENCE, || data.join("log.sqlite").exists()));
+
+    let id = demo.id().to_string();
+    assert!(Command::new("kill").args(["-s", "INT", &id]).status().unwrap().success());
+    let over = eventually(PATIENCE, || demo.try_wait().unwrap().is_some());
+
+    if !over {
+        demo.kill().unwrap();
+    }
+    let ended = demo.wait_with_output().unwrap();
+    let complaints = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!((over, ended.status.code()), (true, Some(1)), "{complaints}");
+    assert!(complaints.contains("stopped before everything was played"), "{complaints}");
 }
 
 #[test]
