@@ -180,8 +180,16 @@ impl Unanswered {
         }
     }
 
+    /// Records what is noted while the work goes on, and what is left when it ends.
+    pub(crate) async fn beside(&self, work: impl Future<Output = ()>) {
+        tokio::select! {
+            () = work => self.finish().await,
+            never = self.record() => match never {},
+        }
+    }
+
     /// Records what is noted, for as long as anybody asks.
-    pub(crate) async fn record(&self) -> Infallible {
+    async fn record(&self) -> Infallible {
         loop {
             while let Some(record) = self.due(Instant::now()) {
                 self.send(record).await;
@@ -194,7 +202,7 @@ impl Unanswered {
     }
 
     /// Records what is left, as far as that takes a moment.
-    pub(crate) async fn finish(&self) {
+    async fn finish(&self) {
         self.seen().values_mut().for_each(|seen| seen.pace.hurry());
         let rest = async {
             while let Some(record) = self.due(Instant::now()) {

@@ -1,9 +1,9 @@
 //! `waylog demo` as people run it: a system of its own, every kind of journey, and the proof.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::world::{directory, eventually, waylog};
+use crate::world::{World, directory, eventually, waylog};
 
 /// Less than it takes to wait for a system that is not there any more.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,20 +35,42 @@ fn a_demonstration_that_is_interrupted_while_it_starts_says_so_soon() {
     let data = dir.path().join("data");
     let mut command = waylog();
     command.args(["demo", "--bookings", "40", "--data-dir"]).arg(&data);
-    let mut demo = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let demo = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     assert!(eventually(PATIENCE, || data.join("log.sqlite").exists()));
 
+    let (over, code, complaints) = interrupted(demo);
+
+    assert_eq!((over, code), (true, Some(1)), "{complaints}");
+    assert!(complaints.contains("stopped before everything was played"), "{complaints}");
+}
+
+#[test]
+fn a_demonstration_against_another_system_is_interrupted_too_and_leaves_it_running() {
+    let world = World::embedded();
+    let client = world.client();
+    let mut command = waylog();
+    command.args(["demo", "--bookings", "2000", "--against", world.url("origin")]);
+    let demo = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = || client.get("/v1/bookings").body["data"][0].is_object();
+    assert!(eventually(PATIENCE, begun));
+
+    let (over, code, complaints) = interrupted(demo);
+
+    assert_eq!((over, code), (true, Some(1)), "{complaints}");
+    assert!(complaints.contains("stopped before everything was played"), "{complaints}");
+    client.get("/v1/bookings").expect(200);
+}
+
+/// Whether it ends soon after Ctrl-C, how, and what it says.
+fn interrupted(mut demo: Child) -> (bool, Option<i32>, String) {
     let id = demo.id().to_string();
     assert!(Command::new("kill").args(["-s", "INT", &id]).status().unwrap().success());
     let over = eventually(PATIENCE, || demo.try_wait().unwrap().is_some());
-
     if !over {
         demo.kill().unwrap();
     }
     let ended = demo.wait_with_output().unwrap();
-    let complaints = String::from_utf8_lossy(&ended.stderr).into_owned();
-    assert_eq!((over, ended.status.code()), (true, Some(1)), "{complaints}");
-    assert!(complaints.contains("stopped before everything was played"), "{complaints}");
+    (over, ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
 }
 
 #[test]

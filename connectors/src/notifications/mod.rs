@@ -164,10 +164,7 @@ impl NotificationConnector {
     /// Runs until it is told to stop, and waits then a moment for what is on its way.
     pub async fn run(self, stopping: CancellationToken) {
         let Self { rounds, unanswered, .. } = self;
-        tokio::select! {
-            () = rounds.run(stopping) => unanswered.finish().await,
-            never = unanswered.record() => match never {},
-        }
+        unanswered.beside(rounds.run(stopping)).await;
     }
 }
 

@@ -176,9 +176,9 @@ impl Asker {
             Outcome::Unknown(doubt) => Some(Ending::Unknown(*doubt)),
             Outcome::NotTried(obstacle) => Some(Ending::NotTried(*obstacle)),
         };
-        let trouble = ending.map(Ending::code);
-        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
-        let (Some(ending), Some(code)) = (ending, trouble) else { return };
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = ending.map(Ending::code);
+        let Some(ending) = ending else { return };
+        let code = ending.code();
         let row = errand.row;
         let stream = StreamName::new(Category::Payment, row.payment_id.0);
         let request = Request { id: row.asked_by, stream, cause: cause(row) };

@@ -116,10 +116,7 @@ impl PaymentConnector {
     /// behind is found again: a call under its key, a command under its id.
     pub async fn run(self, stopping: CancellationToken) {
         let Self { rounds, unanswered, .. } = self;
-        tokio::select! {
-            () = rounds.run(stopping) => unanswered.finish().await,
-            never = unanswered.record() => match never {},
-        }
+        unanswered.beside(rounds.run(stopping)).await;
     }
 }
 

@@ -115,7 +115,7 @@ async fn demonstrate(
     asked: &CancellationToken,
 ) -> anyhow::Result<(System, Played)> {
     let mut system = match &question.against {
-        Some(url) => System::running(url, question.data_dir.clone()).await?,
+        Some(url) => System::running(url, question.data_dir.clone(), asked).await?,
         None => System::own(question.data_dir.as_deref(), asked).await?,
     };
     let place = match (&question.against, &question.data_dir) {

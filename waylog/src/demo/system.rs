@@ -35,14 +35,14 @@ pub(super) struct System {
     pub(super) places: Places,
     /// Whose book its payments are in.
     pub(super) connectors: ConnectorsSection,
+    /// Somebody wants it all to stop: whoever is about to serve does not hear that.
+    asked: CancellationToken,
     /// The one in this process.
     own: Option<Own>,
 }
 
 struct Own {
     shutdown: Shutdown,
-    /// Somebody wants it to stop: whoever is about to serve does not hear that.
-    asked: CancellationToken,
     serving: JoinHandle<anyhow::Result<Stopped>>,
     metrics: Metrics,
     /// Goes with it.
@@ -71,9 +71,9 @@ impl System {
         let running = serve::begin(&settings, metrics.clone()).await?;
         let (url, shutdown) = (running.url.clone(), running.shutdown.clone());
         let serving = tokio::spawn(running.ended());
+        let own = Own { shutdown, serving, metrics, _directory: temporary };
         let asked = asked.clone();
-        let own = Own { shutdown, asked, serving, metrics, _directory: temporary };
-        let mut system = Self { url, places, connectors, own: Some(own) };
+        let mut system = Self { url, places, connectors, asked, own: Some(own) };
         system.begun().await?;
         Ok(system)
     }
@@ -96,30 +96,30 @@ impl System {
 
     /// Waits until what was started is ready, unless it was to stop before it could hear of it.
     async fn begun(&mut self) -> anyhow::Result<()> {
-        if self.asked() {
+        if self.asked.is_cancelled() {
             self.stop().await?;
         }
         self.during(ready(self.url.clone())).await
-    }
-
-    /// Whether somebody wants the one of this process to stop.
-    fn asked(&self) -> bool {
-        self.own.as_ref().is_some_and(|own| own.asked.is_cancelled())
     }
 
     /// One that runs already; its data is where the settings in the environment say, or there.
     ///
     /// # Errors
     /// When it does not answer.
-    pub(super) async fn running(url: &str, data_dir: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub(super) async fn running(
+        url: &str,
+        data_dir: Option<PathBuf>,
+        asked: &CancellationToken,
+    ) -> anyhow::Result<Self> {
         let matches = Line::command().try_get_matches_from(["waylog"])?;
         let Settings { mut places, connectors, .. } = Line::from_arg_matches(&matches)?.settings;
         if let Some(dir) = data_dir {
             places.data_dir = dir;
         }
         let url = url.trim_end_matches('/').to_owned();
-        ready(url.clone()).await?;
-        Ok(Self { url, places, connectors, own: None })
+        let mut system = Self { url, places, connectors, asked: asked.clone(), own: None };
+        system.begun().await?;
+        Ok(system)
     }
 
     /// What comes of the work, unless the system stops meanwhile.
@@ -136,11 +136,15 @@ impl System {
         }
     }
 
-    /// Resolves when the system of this process stops by itself, as at a signal.
+    /// Resolves when the system of this process stops by itself, as at a signal; of another one,
+    /// when this is to leave it alone.
     async fn stopped(&mut self) -> anyhow::Result<Stopped> {
         match &mut self.own {
             Some(own) => (&mut own.serving).await.context("the system died")?,
-            None => std::future::pending().await,
+            None => {
+                self.asked.cancelled().await;
+                Ok(Stopped { reason: "signal", left: vec![] })
+            }
         }
     }
 
@@ -154,7 +158,7 @@ impl System {
             None => return Ok(()),
         }
         let stopped = self.stopped().await?;
-        if stopped.reason == REQUESTED && stopped.left.is_empty() && !self.asked() {
+        if stopped.reason == REQUESTED && stopped.left.is_empty() && !self.asked.is_cancelled() {
             return Ok(());
         }
         Err(interrupted(&stopped))
